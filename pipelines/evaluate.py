@@ -1,0 +1,60 @@
+"""Stage `evaluate`: the registered model beside its rivals, the gates, and alias `champion` if all of them
+hold."""
+
+import json
+
+import torch
+
+from roigan import paths, tracking
+from roigan.config import load_params
+from roigan.data import load_split
+from roigan.errors import exit_on_user_error
+from roigan.evaluate import evaluate, methods
+from roigan.features import load_features
+from roigan.gates import judge
+from roigan.masks import load_cache
+from roigan.model import Model
+
+PROMOTION, METRICS = paths.REPORTS / "promotion.json", paths.REPORTS / "metrics.json"
+
+
+def main() -> None:
+    params = load_params()
+    # by its weights: alias `candidate` may have moved on to another experiment's model in the meantime
+    registered = json.loads(paths.REGISTERED.read_text())
+    name, sha256 = registered["name"], registered["sha256"]
+    version = tracking.find_version(f"{name}/{sha256}")
+    device = "cuda" if params.train.use_gpu and torch.cuda.is_available() else "cpu"
+    model = Model.load(tracking.load_registered(name, sha256)).to(device)
+    features = load_features(paths.FEATURES).to(device)
+    completions = methods(params, model, load_split(paths.PREPARED, "train"))
+    masks: dict[str, torch.Tensor] = {
+        family: load_cache(paths.MASKS / f"{family}.npz") for family in params.masks.evaluate
+    }
+    table = evaluate(completions, load_split(paths.PREPARED, "test"), masks, features, params.evaluate)
+    table.to_csv(paths.EVALUATION, index=False, float_format="%.6g")
+
+    mine = table[table["method"] == "roigan"].set_index("mask").drop(columns=["method", "n"])
+    METRICS.write_text(
+        json.dumps({mask: row.dropna().to_dict() for mask, row in mine.iterrows()}, indent=1) + "\n"
+    )
+    gates = judge(params.gates, table)
+    promoted = all(gate["passed"] for gate in gates)
+    network = {"network": features.name, "sha256": features.sha256}
+    verdict = {"name": name, "sha256": sha256, "promoted": promoted, "gates": gates, "features": network}
+    PROMOTION.write_text(json.dumps(verdict, indent=1) + "\n")
+
+    tracking.log_evaluation(
+        version, table, [paths.EVALUATION, METRICS, PROMOTION], f"{features.name} {features.sha256[:16]}"
+    )
+    if promoted:
+        tracking.promote(name, version.version)
+    print(table.to_string(index=False, float_format="%.4g"))
+    failed = "; ".join(f"{gate['gate']} ({gate['value']:.4g})" for gate in gates if not gate["passed"])
+    print(
+        f"evaluate: {name}/{version.version} " + ("is champion" if promoted else f"is not promoted: {failed}")
+    )
+
+
+if __name__ == "__main__":
+    exit_on_user_error(main)

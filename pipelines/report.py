@@ -1,0 +1,60 @@
+"""Stage `report`: the registered model's figures and numbers as one HTML page."""
+
+from roigan import figures, paths, report, tracking
+from roigan.config import load_params
+from roigan.data import load_split, load_statistics
+from roigan.errors import exit_on_user_error
+from roigan.evaluate import methods
+from roigan.model import Model
+from roigan.pictures import save_png
+from roigan.report import read_json, read_table, shown
+
+THESIS = ("ellipse", "rectangle", "mixture")  # mask families of its figure 4.3
+COLUMNS, MORE, SWEPT = 8, 16, 2  # images in figures 4.3, 4.4 and 4.5
+
+
+def main() -> None:
+    params = load_params()
+    registered = read_json(paths.REGISTERED)
+    version = tracking.find_version(f"{registered['name']}/{registered['sha256']}")
+    model = Model.load(tracking.load_registered(registered["name"], registered["sha256"]))
+    test, seed = load_split(paths.PREPARED, "test"), params.evaluate.seed
+    rivals = methods(params, model, load_split(paths.PREPARED, "train"))
+    completions = {report.METHODS[name][0]: complete for name, complete in rivals.items()}
+    families = [family for family in THESIS if family in params.masks.evaluate] or params.masks.evaluate[:3]
+
+    drawn = {}
+    for family in families:
+        x, M = figures.pick(test, paths.MASKS / f"{family}.npz", COLUMNS)
+        drawn[f"figure_4_3_{family}"] = figures.comparison(completions, x, M, seed)
+    x, M = figures.pick(test, paths.MASKS / f"{families[0]}.npz", MORE)
+    drawn["figure_4_4"] = figures.more(completions["RoI-GAN"], x, M, seed)
+    for i in range(SWEPT):
+        at = (i + 1) * len(x) // (SWEPT + 1)
+        drawn[f"figure_4_5_{i + 1}"] = figures.sweep(model, x[at : at + 1], M[at : at + 1], seed)
+    files = {name: paths.REPORTS / "figures" / f"{name}.png" for name in drawn}
+    for name, picture in drawn.items():
+        save_png(files[name], picture)
+
+    history, statistics = read_table(paths.HISTORY), load_statistics(paths.PREPARED)
+    samples = report.first_middle_last(paths.SAMPLES)
+    sections = {
+        "completions": [shown(family, files[f"figure_4_3_{family}"]) for family in families],
+        "more": [shown("", files["figure_4_4"], f"Mask family: {families[0]}.")],
+        "sliders": [shown("", files[f"figure_4_5_{i + 1}"], f"Test image {i + 1}.") for i in range(SWEPT)],
+        "samples": [shown(f"step {int(path.stem)}", path) for path in samples],
+        "losses": [shown("", figures.losses(history, report.dead_value(params)), "Horizontal axis: steps.")],
+        "data": [
+            shown("Training images", paths.PREPARED / "contact_sheet.png"),
+            shown("Mask families", paths.MASKS / "masks.png", "White is generated."),
+        ],
+    }
+    way = report.way_of_the_data(params, statistics, read_json(paths.FEATURES / "config.json"), version)
+    table, promotion = read_table(paths.EVALUATION), read_json(paths.REPORTS / "promotion.json")
+    page = report.render(params, table, history, promotion, way, sections)
+    (paths.REPORTS / "report.html").write_text(page, encoding="utf-8")
+    print(f"report: {paths.REPORTS / 'report.html'}")
+
+
+if __name__ == "__main__":
+    exit_on_user_error(main)

@@ -1,0 +1,262 @@
+"""The command `roigan`: complete pictures; list, compare and promote models.
+
+What is heavy (torch, MLflow) is imported by the command that needs it, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from roigan.errors import UserError, exit_on_user_error
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from roigan.model import Model
+    from roigan.pixels import Picture
+
+BATCH = 32  # pictures completed at once; bounds the memory, does not change the results
+SEEDS = 2**63  # torch takes seeds below this
+
+
+def main() -> None:
+    """Entry point: `roigan complete`, `roigan models [compare|promote]`; exit code 2 for bad input."""
+    arguments = parser().parse_args()
+    exit_on_user_error(lambda: arguments.command(arguments))
+
+
+class Parser(argparse.ArgumentParser):
+    """Complains in one line, and takes "-1,0.5" for numbers, not for an option."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self._negative_number_matcher = re.compile(r"^-[\d.]")
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message} (see {self.prog} --help)\n")
+
+
+def parser() -> Parser:
+    """The command line's grammar."""
+    top = Parser(prog="roigan", description="New content inside a region of an image.")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    complete = commands.add_parser("complete", help="generate new content where a mask is white")
+    complete.set_defaults(command=run_complete)
+    add = complete.add_argument
+    add("--model", required=True, help="models:/NAME@ALIAS, models:/NAME/VERSION, or a model folder")
+    add("--image", required=True, type=Path, help="a picture of any size and mode, or a folder of pictures")
+    add("--mask", required=True, type=Path, help="white (>= 128): generate; a folder: paired by file name")
+    add("--out", required=True, type=Path, help="a .png or .tif file; a folder where --image is one")
+    add("--seed", nargs="+", type=_seed, default=[0], metavar="N", help="several: out-N.png each (default 0)")
+    add(
+        "--c",
+        type=_numbers(float),
+        metavar="C,...",
+        help="sliders in [-1, 1], missing ones 0 (default: drawn)",
+    )
+    add("--k", type=_numbers(int), metavar="K,...", help="codes, missing ones 0 (default: drawn)")
+    add(
+        "--context",
+        type=_context,
+        default=2.0,
+        help="side of the window that the model sees, in sides of the region (default 2)",
+    )
+
+    models = commands.add_parser("models", help="list, compare and promote registered models")
+    models.set_defaults(command=run_models)
+    actions = models.add_subparsers(metavar="ACTION")
+    compare = actions.add_parser("compare", help="two versions side by side")
+    compare.set_defaults(command=run_compare)
+    compare.add_argument("a", help="NAME/VERSION or NAME@ALIAS")
+    compare.add_argument("b", help="NAME/VERSION or NAME@ALIAS")
+    promote = actions.add_parser("promote", help="make a version the champion")
+    promote.set_defaults(command=run_promote)
+    promote.add_argument("name")
+    promote.add_argument("version", type=int)
+    return top
+
+
+def _numbers(kind: type) -> Callable[[str], list[float]]:
+    def parse(text: str) -> list[float]:
+        try:
+            return [kind(part) for part in text.split(",")]
+        except ValueError:
+            what = "whole numbers" if kind is int else "numbers"
+            raise argparse.ArgumentTypeError(f"{text!r} is not a list of {what} like 3,0,1") from None
+
+    return parse
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= SEEDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2^63 - 1")
+    return int(text)
+
+
+def _context(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 1 <= value <= 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
+    return value
+
+
+# --- complete ---
+
+
+def run_complete(arguments: argparse.Namespace) -> None:
+    """Complete one picture or a folder of them, once for every seed."""
+    jobs = pairs(arguments.image, arguments.mask, arguments.out)
+    seeds = list(dict.fromkeys(arguments.seed))
+
+    from tqdm import tqdm
+
+    from roigan.edit import complete_pictures, controls
+    from roigan.pixels import save_picture
+
+    model = load_model(arguments.model)
+    controls(model, arguments.c, arguments.k)  # complain before anything is read
+    with tqdm(total=len(jobs) * len(seeds), unit="picture", disable=len(jobs) * len(seeds) == 1) as progress:
+        for start in range(0, len(jobs), BATCH):
+            batch = jobs[start : start + BATCH]
+            pictures, masks = zip(*(read_pair(*job) for job in batch), strict=True)
+            for seed in seeds:
+                completed = complete_pictures(
+                    model, pictures, masks, seed, arguments.c, arguments.k, arguments.context
+                )
+                for (_, _, out), picture in zip(batch, completed, strict=True):
+                    save_picture(picture, out.with_stem(f"{out.stem}-{seed}") if len(seeds) > 1 else out)
+                progress.update(len(batch))
+
+
+def pairs(image: Path, mask: Path, out: Path) -> list[tuple[Path, Path, Path]]:
+    """(picture, mask, output) for every picture; folders are paired by file name without its ending.
+
+    One mask may serve a whole folder. Raises UserError where something is missing or would be overwritten.
+    """
+    for path in (image, mask):
+        if not path.exists():
+            raise UserError(f"{path} does not exist")
+    if not image.is_dir():
+        if mask.is_dir():
+            raise UserError(f"--mask {mask} is a folder, but --image {image} is a file")
+        if out.is_dir():
+            raise UserError(f"--out {out} is a folder, but --image {image} is a file; name a .png or .tif")
+        jobs = [(image, mask, out)]
+    else:
+        if out.is_file() or out.suffix.lower() in (".png", ".tif", ".tiff"):
+            raise UserError(f"--image {image} is a folder, so --out must be one too, not {out}")
+        pictures = _by_stem(image)
+        masks = _by_stem(mask) if mask.is_dir() else dict.fromkeys(pictures, mask)
+        alone = [path.name for stem, path in pictures.items() if stem not in masks]
+        if alone:
+            raise UserError(
+                f"{len(alone)} of {len(pictures)} images have no mask in {mask}: {alone[0]}, for one"
+            )
+        jobs = [(path, masks[stem], out / f"{stem}.png") for stem, path in pictures.items()]
+    for picture, region, target in jobs:
+        if target.resolve() in (picture.resolve(), region.resolve()):
+            raise UserError(f"--out would overwrite {target}; choose another name or folder")
+        _check_ending(target)
+    return jobs
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    """The folder's files, hidden ones left out, by name without ending."""
+    files = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
+    if not files:
+        raise UserError(f"{folder} holds no files")
+    found: dict[str, Path] = {}
+    for path in files:
+        if path.stem in found:
+            raise UserError(f"{found[path.stem]} and {path.name} differ in their ending only; rename one")
+        found[path.stem] = path
+    return found
+
+
+def _check_ending(out: Path) -> None:
+    if out.suffix.lower() not in (".png", ".tif", ".tiff"):
+        raise UserError(f"--out {out}: only .png and .tif keep the rest of the image bit for bit")
+
+
+def read_pair(image: Path, mask: Path, out: Path) -> tuple[Picture, np.ndarray]:
+    """A picture, in a mode that the output's format can hold, and its mask; complaints name the file."""
+    from roigan.edit import check_mask
+    from roigan.pixels import fit_format, read_mask, read_picture
+
+    picture, region = fit_format(read_picture(image), out), read_mask(mask)
+    try:
+        check_mask(picture, region)
+    except UserError as error:
+        raise UserError(f"{mask}: {error}") from None
+    return picture, region
+
+
+def load_model(reference: str) -> Model:
+    """A model from a folder or the registry, on the GPU where there is one."""
+    import torch
+
+    from roigan.model import Model
+
+    if Path(reference).is_dir():
+        folder = Path(reference)
+    elif reference.startswith("models:/"):
+        from roigan import tracking
+
+        folder = tracking.download(tracking.find_version(reference))
+    else:
+        raise UserError(
+            f"--model {reference} is neither a folder nor models:/NAME@ALIAS or models:/NAME/VERSION"
+        )
+    return Model.load(folder).to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+# --- models ---
+
+
+def run_models(arguments: argparse.Namespace) -> None:
+    """Print a table of all versions."""
+    from roigan import tracking
+
+    table = tracking.model_table()
+    table["sha256"] = table["sha256"].str[:12]
+    last = table.pop("features")
+    print(table.assign(features=last).to_string(index=False, na_rep="-", float_format="{:.4g}".format))
+    if "fid" in table:
+        print(
+            "metrics: means over the masks; fid and kid compare only under the same features", file=sys.stderr
+        )
+
+
+def run_compare(arguments: argparse.Namespace) -> None:
+    """Print two versions side by side, metric by metric and mask by mask."""
+    from roigan import tracking
+
+    table = tracking.compare(arguments.a, arguments.b)
+    if table.empty:
+        raise UserError("neither version has been evaluated; `uv run dvc repro` evaluates the newest")
+    print(table.to_string(na_rep="-", float_format="{:.4g}".format))
+    first, second = table.attrs["features"]
+    if first != second:
+        note = f"note: fid and kid do not compare: features {first or 'unknown'} and {second or 'unknown'}"
+        print(note, file=sys.stderr)
+
+
+def run_promote(arguments: argparse.Namespace) -> None:
+    """Move the alias `champion`."""
+    from roigan import tracking
+
+    tracking.promote(arguments.name, arguments.version)
+    print(f"{arguments.name}/{arguments.version} is {tracking.CHAMPION} now")
+
+
+if __name__ == "__main__":
+    main()

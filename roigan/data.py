@@ -1,0 +1,74 @@
+"""Packed arrays of images and the way from them to batches on the device."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from roigan.errors import UserError
+
+
+def to_float(images: np.ndarray) -> Tensor:
+    """uint8 [..., H, W, C] -> float32 [..., C, H, W] in [-1, 1]."""
+    return normalise(torch.from_numpy(np.array(images)).movedim(-1, -3))  # a copy: maps are read-only
+
+
+def normalise(images: Tensor) -> Tensor:
+    """uint8 of any shape -> float32 in [-1, 1], on the same device."""
+    return images.float() / 127.5 - 1
+
+
+def to_uint8(x: Tensor) -> np.ndarray:
+    """float [..., C, H, W] in [-1, 1] -> uint8 [..., H, W, C]; the exact inverse of `to_float`."""
+    levels = (x.detach().float().clamp(-1, 1) + 1) * 127.5
+    return levels.round().to(torch.uint8).movedim(-3, -1).cpu().numpy()
+
+
+def load_split(folder: Path, split: str) -> np.ndarray:
+    """The packed images of a split: uint8 [N, H, W, C], memory-mapped.
+
+    Raises UserError where the stage `prepare` has not written them.
+    """
+    path = Path(folder) / f"{split}.npy"
+    if not path.is_file():
+        raise UserError(f"{path} does not exist; run the stage `prepare` first (dvc repro prepare)")
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def load_statistics(folder: Path) -> dict[str, Any]:
+    """What the stage `prepare` found out about the data; its key `data` is the hash of all pixels."""
+    path = Path(folder) / "statistics.json"
+    if not path.is_file():
+        raise UserError(f"{path} does not exist; run the stage `prepare` first (dvc repro prepare)")
+    statistics: dict[str, Any] = json.loads(path.read_text())
+    return statistics
+
+
+class Shuffled:
+    """The order of the training images: a new permutation in every epoch, a function of (seed, epoch) alone.
+
+    So that step t sees the same images whether or not the run was interrupted before it, and however many
+    ranks share the batch.
+    """
+
+    def __init__(self, count: int, batch_size: int, seed: int) -> None:
+        if count < batch_size:
+            raise UserError(
+                f"train.batch_size is {batch_size}, but there are only {count} training images; lower it"
+            )
+        self.count, self.batch_size, self.seed = count, batch_size, seed
+        self.steps_per_epoch = count // batch_size
+        self._epoch, self._order = -1, torch.empty(0, dtype=torch.long)
+
+    def indices(self, step: int) -> Tensor:
+        """Rows of the training array in the global batch of a step: int64 [batch_size]."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        if epoch != self._epoch:
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+            self._epoch, self._order = epoch, torch.randperm(self.count, generator=generator)
+        return self._order[position * self.batch_size : (position + 1) * self.batch_size]

@@ -1,0 +1,84 @@
+"""One step of the game: each player minimises its own loss over its own parameters, the others held fixed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from roigan.draws import Draws
+
+Terms = dict[str, Tensor]  # named scalars, already weighted; their sum is the loss; logged as they are
+
+
+class Batch(NamedTuple):
+    """What a player sees in a turn."""
+
+    x: Tensor  # images [B, C, H, W] in [-1, 1]
+    M: Tensor  # masks  [B, 1, H, W]: 1 = generate, 0 = keep
+    draws: Draws  # the step's random numbers
+    step: int
+
+
+@dataclass
+class Player:
+    """A player: what it may change, and the loss that it minimises."""
+
+    name: str  # "G", "D": metrics are logged as "G/adv", "D/gp"
+    nets: Sequence[str]  # names of the networks whose parameters are its own
+    loss: Callable[[Any, Batch], Terms]  # loss(nets, batch); nets.G, nets.D, ... are callables
+    optimizer: torch.optim.Optimizer
+    turns: int = 1  # updates per step (n_critic of WGAN)
+
+
+class Nets:
+    """The networks of a game, each bare and as its owner calls it (wrapped in DistributedDataParallel, say).
+
+    Gradients are averaged across ranks by the wrapper; an opponent is called bare, since a wrapper whose
+    parameters receive no gradient would wait for them.
+    """
+
+    def __init__(
+        self, bare: dict[str, nn.Module], wrap: Callable[[nn.Module], nn.Module] = lambda net: net
+    ) -> None:
+        self.bare = bare
+        self.wrapped = {name: wrap(net) for name, net in bare.items()}
+
+    @contextmanager
+    def turn_of(self, player: Player) -> Iterator[SimpleNamespace]:
+        """The networks as `player` calls them, with everybody else's parameters frozen."""
+        others = [net for name, net in self.bare.items() if name not in player.nets]
+        for net in others:
+            net.requires_grad_(False)
+        try:
+            yield SimpleNamespace(
+                **{n: (self.wrapped if n in player.nets else self.bare)[n] for n in self.bare}
+            )
+        finally:
+            for net in others:
+                net.requires_grad_(True)
+
+
+def play(
+    players: Sequence[Player],
+    nets: Nets,
+    batches: Callable[[int], Batch],
+    autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+) -> Terms:
+    """One step: every player in turn. `batches(i)` is the batch of turn i; returns all terms, detached."""
+    logged: Terms = {}
+    for player in players:
+        for turn in range(player.turns):
+            with nets.turn_of(player) as theirs:
+                with autocast():
+                    terms = player.loss(theirs, batches(turn))
+                player.optimizer.zero_grad(set_to_none=True)
+                torch.stack(list(terms.values())).sum().backward()
+            player.optimizer.step()
+        logged |= {f"{player.name}/{name}": value.detach() for name, value in terms.items()}
+    return logged

@@ -1,0 +1,29 @@
+"""Losses on latent variables: the VAE's divergence and the mutual information with the controls."""
+
+from __future__ import annotations
+
+import math
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def kl_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
+    """KL(N(mu, exp(logvar)) || N(0, 1)) (1.6), mean over images and dimensions; mu, logvar: [B, d]."""
+    return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).mean()
+
+
+def gaussian_nll(c: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
+    """-log Q(c|y) for a Gaussian Q, mean over images and sliders (3.15, with the square that it lacks).
+
+    c, mu, logvar: [B, sliders].
+    """
+    return 0.5 * ((c - mu).square() * (-logvar).exp() + logvar + math.log(2 * math.pi)).mean()
+
+
+def categorical_nll(k: Tensor, logits: Tensor) -> Tensor:
+    """-log Q(k|y) for categorical codes, mean over images and codes (3.16).
+
+    k: int64 [B, codes]; logits: [B, codes, values]. Chance level is log(values).
+    """
+    return F.cross_entropy(logits.flatten(0, 1), k.flatten())

@@ -1,0 +1,21 @@
+"""Losses on pixels."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def total_variation(y: Tensor, M: Tensor) -> Tensor:
+    """Total variation of the completed image in the region (2.10), per pixel of the image.
+
+    Sum of |y_p - y_q| over neighbours p, q of which at least one is generated (the seam counts), divided by
+    the number of pixels and channels. y: [B, C, H, W]; M: [B, 1, H, W].
+    """
+    down = (y[:, :, 1:] - y[:, :, :-1]).abs() * (M[:, :, 1:] + M[:, :, :-1]).clamp(max=1)
+    right = (y[:, :, :, 1:] - y[:, :, :, :-1]).abs() * (M[:, :, :, 1:] + M[:, :, :, :-1]).clamp(max=1)
+    return (down.sum() + right.sum()) / y.numel()
+
+
+def l1(y: Tensor, x: Tensor) -> Tensor:
+    """Mean absolute difference of two images [B, C, H, W]."""
+    return (y - x).abs().mean()

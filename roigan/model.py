@@ -1,0 +1,112 @@
+"""A trained model: weights and a config in a folder, and the verb `complete`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from roigan.config import ModelParams
+from roigan.errors import UserError
+from roigan.masks import complete
+from roigan.systems.roigan import Generator, join_latent
+
+WEIGHTS, CONFIG = "generator.safetensors", "config.json"
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def save_model(folder: Path, G: nn.Module, config: dict[str, Any]) -> None:
+    """Write generator.safetensors and config.json.
+
+    config needs `system`, `image_size`, `channels` and `model` (the block of params.yaml); what else it
+    holds (data and feature hashes, say) travels along.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in G.state_dict().items()}
+    save_file(weights, folder / WEIGHTS)
+    content = config | {"weights_sha256": sha256_of(folder / WEIGHTS)}
+    (folder / CONFIG).write_text(json.dumps(content, indent=1) + "\n")
+
+
+class Model:
+    """A generator ready to complete images; nothing in it is trained."""
+
+    def __init__(self, G: Generator, config: dict[str, Any]) -> None:
+        model = ModelParams.model_validate(config["model"])
+        self.G, self.config = G.eval().requires_grad_(False), config
+        self.image_size: int = config["image_size"]
+        self.channels: int = config["channels"]
+        self.noise, self.sliders, self.codes, self.values = (
+            model.noise,
+            model.sliders,
+            model.codes,
+            model.values,
+        )
+        self.sha256: str = config["weights_sha256"]
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Model:
+        """Read a model folder. Raises UserError where it is none or where weights and config disagree."""
+        folder = Path(folder)
+        for name in (WEIGHTS, CONFIG):
+            if not (folder / name).is_file():
+                raise UserError(f"{folder} is not a model folder: {name} is missing")
+        try:
+            config = json.loads((folder / CONFIG).read_text())
+            if sha256_of(folder / WEIGHTS) != config["weights_sha256"]:
+                raise UserError(f"{folder}: {WEIGHTS} is not the file that {CONFIG} was written for")
+            params = ModelParams.model_validate(config["model"])
+            G = Generator(config["image_size"], config["channels"], params)
+            G.load_state_dict(load_file(folder / WEIGHTS))
+        except (KeyError, ValueError, ValidationError, RuntimeError, SafetensorError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise UserError(f"{folder} holds no model that this version can read ({reason})") from None
+        return cls(G, config)
+
+    def to(self, device: torch.device | str) -> Model:
+        """Move the weights; returns self."""
+        self.G.to(device)
+        return self
+
+    def latent(
+        self,
+        n: int,
+        generator: torch.Generator,
+        c: Tensor | None = None,
+        k: Sequence[int] | None = None,
+    ) -> Tensor:
+        """n latent vectors z [n, noise + sliders + codes*values] on the CPU.
+
+        generator: of the CPU; it is advanced alike whether or not the controls are given, so that the same
+        seed with other sliders keeps its z0. c: float [sliders], each in [-1, 1], and k: one number per code;
+        None draws them per vector.
+        """
+        z0 = torch.randn(n, self.noise, generator=generator)
+        random_c = 2 * torch.rand(n, self.sliders, generator=generator) - 1
+        random_k = torch.randint(self.values, (n, self.codes), generator=generator)
+        c_all = random_c if c is None else c.to(torch.float32).expand(n, self.sliders)
+        k_all = random_k if k is None else torch.as_tensor(k, dtype=torch.long).expand(n, self.codes)
+        return join_latent(z0, c_all, k_all, self.values)
+
+    @torch.no_grad()
+    def complete(self, x: Tensor, M: Tensor, z: Tensor) -> Tensor:
+        """y [B, C, S, S] = M*G + (1-M)*x (3.9), bit-identical to x outside M, on x's device.
+
+        x: [B, C, S, S] in [-1, 1] (what lies inside M does not matter); M: [B, 1, S, S] in {0, 1}; z: [B, Z].
+        """
+        device = next(self.G.parameters()).device
+        G, _, _ = self.G(x.to(device), M.to(device), z.to(device))
+        return complete(x, G.to(x.device), M)

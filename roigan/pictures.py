@@ -1,0 +1,33 @@
+"""Grids of images as one picture: contact sheets, samples, figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+
+def grid(images: np.ndarray, columns: int, gap: int = 2) -> np.ndarray:
+    """Lay images out row by row on white.
+
+    images: uint8 [N, H, W, C] with C in {1, 3}; returns uint8 [rows*(H+gap)+gap, columns*(W+gap)+gap, 3].
+    """
+    n, height, width, _ = images.shape
+    rows = -(-n // columns)
+    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), 255, np.uint8)
+    for i, image in enumerate(images):
+        top, left = gap + i // columns * (height + gap), gap + i % columns * (width + gap)
+        sheet[top : top + height, left : left + width] = image  # one channel broadcasts to three
+    return sheet
+
+
+def save_png(path: Path, picture: np.ndarray) -> None:
+    """Write a uint8 [H, W, 3] picture, making its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture).save(path)
+
+
+def load_pictures(folder: Path) -> dict[str, np.ndarray]:
+    """The PNG files of a folder by name, each uint8 [H, W, 3]; none where there is no folder."""
+    return {path.name: np.array(Image.open(path).convert("RGB")) for path in sorted(folder.glob("*.png"))}

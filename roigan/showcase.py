@@ -1,0 +1,47 @@
+"""Sample grids: fixed validation images under fixed masks, filled with fixed noise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from roigan import paths
+from roigan.config import Params
+from roigan.data import load_split, to_float, to_uint8
+from roigan.masks import complete, sample
+from roigan.pictures import grid
+from roigan.systems.roigan import join_latent
+
+SHOWN = 9  # images in a grid
+
+
+class Showcase:
+    """The same images, masks and noise at every look, so that two grids of a run can be compared."""
+
+    def __init__(self, params: Params, root: Path, device: torch.device) -> None:
+        generator = torch.Generator().manual_seed(params.train.seed)
+        x = to_float(np.array(load_split(root / paths.PREPARED, "val")[:SHOWN]))
+        families = [family for family, weight in params.masks.train.items() if weight > 0]
+        size, model = params.data.image_size, params.model
+        share = -(-len(x) // len(families))
+        drawn = [sample(family, share, size, generator, params.masks.known_share) for family in families]
+        self.x, self.M = x.to(device), torch.cat(drawn)[: len(x)].to(device)
+        self.z = [
+            join_latent(
+                torch.randn(len(x), model.noise, generator=generator),
+                2 * torch.rand(len(x), model.sliders, generator=generator) - 1,
+                torch.randint(model.values, (len(x), model.codes), generator=generator),
+                model.values,
+            ).to(device)
+            for _ in range(2)
+        ]
+
+    @torch.no_grad()
+    def picture(self, G: nn.Module) -> np.ndarray:
+        """Rows: image, hole, two fillings; uint8 [H', W', 3]."""
+        hole = complete(self.x, torch.zeros_like(self.x), self.M)
+        fillings = [complete(self.x, G(self.x, self.M, z)[0], self.M) for z in self.z]
+        return grid(to_uint8(torch.cat([self.x, hole, *fillings])), len(self.x))

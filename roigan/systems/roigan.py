@@ -1,0 +1,262 @@
+"""RoI-GAN: new content inside a region under the control of sliders.
+
+V. Korshunov, Region-Selected Image Generation with Generative Adversarial Networks, Ukrainian Catholic
+University 2020; equations are numbered as there.
+"""
+
+from __future__ import annotations
+
+from math import log2
+from types import SimpleNamespace
+from typing import NamedTuple, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from roigan.config import ModelParams, Params
+from roigan.game import Batch, Player, Terms
+from roigan.layers import Conv2d, GatedConv2d, Linear, UpsampleBlock, instance_norm, lrelu
+from roigan.losses import adversarial, features, latent, reconstruction
+from roigan.masks import complete
+
+# --- Networks -----------------------------------------------------------------------------------------
+
+
+class Generator(nn.Module):
+    """G: an image with a hole, the hole's mask and a latent vector -> a whole image (section 3.5)."""
+
+    def __init__(self, size: int, channels: int, model: ModelParams) -> None:
+        super().__init__()
+        eq, latent_size = model.equalized, model.noise + model.sliders + model.codes * model.values
+
+        def wide(count: float) -> int:
+            return max(1, round(count * model.width))
+
+        def skip(side: int) -> int:  # channels of the encoder's map at this side: 128 at 2, 64 at 4, ... 8
+            return wide(max(8, 256 // side))
+
+        sides = [size >> i for i in range(1, int(log2(size)))]  # 32, 16, 8, 4, 2 for 64
+        self.encoder = nn.ModuleList()
+        inputs = channels + 1
+        for side in sides:
+            self.encoder.append(GatedConv2d(inputs, skip(side), equalised=eq))
+            inputs = skip(side)
+
+        seed = wide(16)  # channels of the 4x4 map that w is shuffled into
+        style = 16 * seed
+        self.to_mu_logvar = Linear(4 * inputs, 2 * style, equalised=eq)
+        self.mapping = nn.ModuleList(Linear(n, style, equalised=eq) for n in (latent_size, style, style))
+
+        self.decoder = nn.ModuleList()
+        inputs = seed
+        for side in reversed(sides[:-1]):  # 4, 8, 16, 32
+            outputs = wide(100 if side == 4 else 64)
+            self.decoder.append(UpsampleBlock(inputs + skip(side), outputs, wide(128), style, equalised=eq))
+            inputs = outputs
+        self.output_norm = model.output_norm
+        self.to_image = Conv2d(inputs, channels, 3, padding=1, equalised=eq, bias=not model.output_norm)
+
+    def forward(self, x: Tensor, M: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """x: [B, C, H, W]; M: [B, 1, H, W]; z: [B, 256]. Returns G like x, mu and logvar [B, style]."""
+        maps = [torch.cat([x * (1 - M), M], 1)]
+        for layer in self.encoder:
+            maps.append(layer(maps[-1]))  # ... [B, 64, 4, 4], [B, 128, 2, 2]
+        mu, logvar = self.to_mu_logvar(maps.pop().flatten(1)).float().chunk(2, dim=1)
+        f = z
+        for layer in self.mapping:
+            f = lrelu(F.layer_norm(layer(f), mu.shape[1:]))  # [B, style]
+        w = f * (logvar / 2).exp() + mu
+        h = F.pixel_shuffle(w[:, :, None, None], 4)  # [B, 16, 4, 4]
+        for block in self.decoder:
+            h = torch.cat([h, maps.pop()], 1)
+            side = h.shape[-1]
+            h = block(h, _resize(M, side), _resize(M, 2 * side), f)
+        image = self.to_image(h)  # [B, C, H, W]
+        return torch.tanh(instance_norm(image) if self.output_norm else image).float(), mu, logvar
+
+
+def _resize(M: Tensor, side: int) -> Tensor:
+    """The share of generated pixels in each cell of a coarser grid: thin regions fade, they do not vanish."""
+    return M if M.shape[-1] == side else F.adaptive_avg_pool2d(M, side)
+
+
+class Judgement(NamedTuple):
+    """What D says of a batch."""
+
+    scores: Tensor  # [B, 26]: 25 local ones and the global one
+    maps: list[Tensor]  # the trunk's LeakyReLU maps, for feature matching
+    trunk: Tensor  # the last of them, [B, 256, 7, 7], which Q reads
+
+
+class Discriminator(nn.Module):
+    """D: an image and a mask -> 25 patch scores and one score of the whole (section 3.6)."""
+
+    def __init__(self, size: int, channels: int, model: ModelParams) -> None:
+        super().__init__()
+        eq = model.equalized
+
+        def wide(count: int) -> int:
+            return max(1, round(count * model.width))
+
+        def conv(
+            inputs: int, outputs: int, kernel: int, stride: int = 1, padding: int = 0, *, bias: bool
+        ) -> nn.Module:
+            layer = Conv2d(inputs, outputs, kernel, stride, padding, equalised=eq, bias=bias)
+            return nn.utils.parametrizations.spectral_norm(layer) if model.spectral_norm else layer
+
+        # halved down to 16 px, then three convolutions without padding: 16 -> 13 -> 10 -> 7
+        halvings = int(log2(size)) - 4
+        strided = [64, *[128] * (halvings - 1)] if halvings else []
+        self.trunk = nn.ModuleList()
+        inputs = channels + 1
+        for outputs in map(wide, strided):
+            self.trunk.append(conv(inputs, outputs, 4, 2, 1, bias=not self.trunk))
+            inputs = outputs
+        for outputs in map(wide, (256, 512, 256)):
+            self.trunk.append(conv(inputs, outputs, 4, bias=not self.trunk))
+            inputs = outputs
+        self.local = conv(inputs, 1, 3, bias=True)  # 7 -> 5
+        self.global_hidden = conv(inputs, wide(128), 4, bias=False)  # 7 -> 4
+        self.global_score = conv(wide(128), 1, 4, bias=True)  # 4 -> 1
+
+    def forward(self, image: Tensor, M: Tensor) -> Judgement:
+        """image: [B, C, H, W]; M: [B, 1, H, W]."""
+        h, maps = torch.cat([image, M], 1), []
+        for i, layer in enumerate(self.trunk):
+            h = layer(h)
+            h = lrelu(instance_norm(h) if i else h)  # no normalisation on the first
+            maps.append(h)
+        whole = self.global_score(lrelu(instance_norm(self.global_hidden(h))))  # [B, 1, 1, 1]
+        scores = torch.cat([self.local(h).flatten(1), whole.flatten(1)], 1)  # [B, 26]
+        return Judgement(scores.float(), maps, h)
+
+
+class QHead(nn.Module):
+    """Q: D's trunk -> what it reads of the controls: mean and log-variance of c, logits of k (3.15-3.16)."""
+
+    def __init__(self, model: ModelParams) -> None:
+        super().__init__()
+        self.sliders, self.codes, self.values = model.sliders, model.codes, model.values
+        inputs, hidden, last = (max(1, round(n * model.width)) for n in (256, 128, 64))
+        self.conv1 = Conv2d(inputs, hidden, 4, equalised=model.equalized, bias=False)  # 7 -> 4
+        self.conv2 = Conv2d(hidden, last, 4, equalised=model.equalized)  # 4 -> 1
+        outputs = 2 * self.sliders + self.codes * self.values
+        self.read = Linear(last, outputs, equalised=model.equalized)
+
+    def forward(self, trunk: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """trunk: [B, 256, 7, 7]. Returns mu, logvar [B, sliders] and logits [B, codes, values]."""
+        h = lrelu(instance_norm(self.conv1(trunk)))
+        h = lrelu(self.conv2(h)).flatten(1)  # [B, 64]; one place only: nothing left to normalise over
+        mu, logvar, logits = (
+            self.read(h).float().split([self.sliders, self.sliders, self.codes * self.values], dim=1)
+        )
+        # a variance within e^-7..e^7: the likelihood of a perfectly read slider must not diverge
+        return mu, logvar.clamp(-7, 7), logits.unflatten(1, (self.codes, self.values))
+
+
+# --- The game -----------------------------------------------------------------------------------------
+
+
+class FeatureMaps(Protocol):
+    """The network behind the perceptual loss."""
+
+    def maps(self, x: Tensor) -> list[Tensor]:
+        """x [B, C, H, W] in [-1, 1] -> its ReLU maps."""
+
+
+class RoIGAN:
+    """The networks, losses and players of RoI-GAN."""
+
+    def __init__(self, params: Params, perceptual: FeatureMaps) -> None:
+        size, channels, model = params.data.image_size, params.data.channels, params.model
+        self.params, self.perceptual = params, perceptual
+        self.nets: dict[str, nn.Module] = {
+            "G": Generator(size, channels, model),
+            "D": Discriminator(size, channels, model),
+        }
+        if params.losses.info:  # a head that nothing trains would be dead weight
+            self.nets["Q"] = QHead(model)
+
+    def players(self) -> list[Player]:
+        """D moves first. Q belongs to G's player: both gain when the region tells its controls."""
+        train = self.params.train
+
+        def adam(lr: float, *names: str) -> torch.optim.Adam:
+            own = [p for name in names for p in self.nets[name].parameters()]
+            return torch.optim.Adam(own, lr=lr, betas=train.betas)
+
+        own_G = [name for name in ("G", "Q") if name in self.nets]
+        return [
+            Player("D", ["D"], self.loss_D, adam(train.lr_d, "D")),
+            Player("G", own_G, self.loss_G, adam(train.lr_g, *own_G)),
+        ]
+
+    def loss_D(self, nets: SimpleNamespace, batch: Batch) -> Terms:
+        """(3.19): hinge + penalty on the gradient + zero concentration."""
+        x, M, w, gp = batch.x, batch.M, self.params.losses, self.params.penalty
+        with torch.no_grad():
+            z, _, _ = self.latent(batch)
+            y = complete(x, nets.G(x, M, z)[0], M)
+        real, fake = nets.D(torch.cat([x, y]), torch.cat([M, M])).scores.chunk(2)  # one forward for both
+        terms = {
+            "adv": w.adv_d * adversarial.hinge_d(real, fake),
+            "zero": w.zero * adversarial.zero_centred(real),
+        }
+        if w.gp and batch.step % gp.every == 0:
+            reduce = {"mean": torch.mean, "sum": torch.sum}[gp.scores]
+            penalty = adversarial.gradient_penalty(
+                lambda t: reduce(nets.D(t, M).scores, dim=1), x, y, M, batch.draws.uniform("gp"), gp.region
+            )
+            terms["gp"] = w.gp * gp.every * penalty
+        return terms
+
+    def loss_G(self, nets: SimpleNamespace, batch: Batch) -> Terms:
+        """(3.18): adversarial, style (tv, perceptual, feature matching), divergence and information."""
+        x, M, w = batch.x, batch.M, self.params.losses
+        z, c, k = self.latent(batch)
+        G, mu, logvar = nets.G(x, M, z)
+        y = complete(x, G, M)
+        fake = nets.D(y, M)
+        terms = {"adv": w.adv_g * adversarial.hinge_g(fake.scores)}
+        if w.fm:
+            with torch.no_grad():
+                real = nets.D(x, M)
+            terms["fm"] = w.fm * features.matching(fake.maps, real.maps)
+        if w.perceptual or w.style:
+            with torch.no_grad():
+                V_x = self.perceptual.maps(x)
+            V = self.perceptual.maps(torch.cat([G, y]))  # twice the batch: G's and y's maps
+            V_xx = [torch.cat([v, v]) for v in V_x]
+            # matching() takes the mean over both halves, (3.12) their sum
+            if w.perceptual:
+                terms["perceptual"] = w.perceptual * 2 * features.matching(V, V_xx)
+            if w.style:
+                terms["style"] = w.style * 2 * features.style(V, V_xx)
+        if w.tv:
+            terms["tv"] = w.tv * reconstruction.total_variation(y, M)
+        if w.l1:
+            terms["l1"] = w.l1 * reconstruction.l1(G, x)
+        if w.kl:
+            terms["kl"] = w.kl * latent.kl_standard_normal(mu, logvar)
+        if w.info:
+            q_mu, q_logvar, logits = nets.Q(fake.trunk)
+            terms["info_c"] = w.info * latent.gaussian_nll(c, q_mu, q_logvar)
+            terms["info_k"] = w.info * latent.categorical_nll(k, logits)
+        return terms
+
+    def latent(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """The step's z = cat(z0, c, k) [B, 256], with c [B, sliders] and k as numbers [B, codes].
+
+        Both players see the same z in a step.
+        """
+        model, draws = self.params.model, batch.draws
+        z0 = draws.normal("z0", model.noise)
+        c = 2 * draws.uniform("c", model.sliders) - 1
+        k = draws.integers("k", model.values, model.codes)
+        return join_latent(z0, c, k, model.values), c, k
+
+
+def join_latent(z0: Tensor, c: Tensor, k: Tensor, values: int) -> Tensor:
+    """z = cat(z0, c, one-hot k): [B, noise + sliders + codes*values]; k: int64 [B, codes]."""
+    return torch.cat([z0, c, F.one_hot(k, values).flatten(1).to(z0.dtype)], 1)

@@ -1,0 +1,47 @@
+"""The only room that knows MLflow: runs with their metrics and files, and the registry of models.
+
+Runs are found by tags, never by an id that is kept somewhere: a training that resumes goes on in its run, and
+a clone that has the artefacts but not the runs makes them anew.
+"""
+
+import os
+
+# MLflow reads these when it is imported
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # a minute's patience with a server, not four
+
+from roigan.tracking.registry import (
+    CANDIDATE,
+    CHAMPION,
+    compare,
+    download,
+    find_version,
+    load_registered,
+    log_evaluation,
+    model_table,
+    promote,
+    register,
+)
+from roigan.tracking.runs import find_run, finish_run, log_artifacts, log_metrics, start_run
+from roigan.tracking.store import store
+
+__all__ = [
+    "CANDIDATE",
+    "CHAMPION",
+    "compare",
+    "download",
+    "find_run",
+    "find_version",
+    "finish_run",
+    "load_registered",
+    "log_artifacts",
+    "log_evaluation",
+    "log_metrics",
+    "model_table",
+    "promote",
+    "register",
+    "start_run",
+    "store",
+]

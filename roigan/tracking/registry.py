@@ -1,0 +1,203 @@
+"""The registry: one version per set of weights, its aliases, and what was measured of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import mlflow.artifacts
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+
+from roigan import paths
+from roigan.card import model_card
+from roigan.config import Params
+from roigan.errors import UserError
+from roigan.lineage import lineage
+from roigan.tracking.package import pack
+from roigan.tracking.runs import finish_run, log_artifacts, log_history, log_metrics, start_run
+from roigan.tracking.store import EMPTY, client, reader, store
+
+CANDIDATE, CHAMPION = "candidate", "champion"
+WEIGHTS = "generator.safetensors"
+REFERENCE = re.compile(r"(?:models:/)?([A-Za-z0-9_\-]+)(?:@([A-Za-z][\w\-]*)|/(\d+|[0-9a-f]{64}))")
+
+
+def register(params: Params, folder: Path = paths.MODEL) -> ModelVersion:
+    """Register the weights in `folder` unless a version has them already; alias `candidate` moves there.
+
+    The run is the training's own, found by the fingerprint in config.json; where it is gone, it is made anew
+    from the artefacts. Raises UserError where the folder holds no model.
+    """
+    config, sha256 = read_model(folder)
+    with client() as opened:
+        version = _with_weights(opened, params.register_.name, sha256)
+        version = version or _new_version(opened, params, folder, config, sha256)
+        opened.set_registered_model_alias(version.name, CANDIDATE, version.version)
+        return version
+
+
+def read_model(folder: Path) -> tuple[dict[str, Any], str]:
+    """(config, sha256 of the weights) of a model folder."""
+    weights, config = Path(folder) / WEIGHTS, Path(folder) / "config.json"
+    if not weights.is_file() or not config.is_file():
+        raise UserError(f"{folder} holds no model ({WEIGHTS}, config.json); run the stage `train` first")
+    return json.loads(config.read_text()), hashlib.sha256(weights.read_bytes()).hexdigest()
+
+
+def _new_version(
+    opened: MlflowClient, params: Params, folder: Path, config: Mapping[str, Any], sha256: str
+) -> ModelVersion:
+    name, tags = params.register_.name, {**lineage(params), "sha256": sha256}
+    run_id = start_run(params, config.get("fingerprint", sha256[:16]), tags)
+    if not opened.get_run(run_id).data.metrics and paths.HISTORY.is_file():
+        log_history(run_id, paths.HISTORY)
+    card = model_card(params, config, tags)
+    place = f"model-{sha256[:16]}"  # a run that was repeated may hold other weights already
+    with tempfile.TemporaryDirectory() as temporary:
+        packed = Path(temporary) / "model"
+        pack(packed, folder, config, tags)
+        (packed / "README.md").write_text(card)
+        opened.log_artifacts(run_id, str(packed), place)
+    log_artifacts(run_id, [paths.HISTORY, paths.SAMPLES])
+    finish_run(run_id)
+    if not opened.search_registered_models(f"name = '{name}'"):
+        opened.create_registered_model(name, description="RoI-GAN: new content inside a region of an image.")
+    source = f"{opened.get_run(run_id).info.artifact_uri}/{place}"
+    return opened.create_model_version(name, source, run_id=run_id, tags=tags, description=card)
+
+
+def _with_weights(opened: MlflowClient, name: str, sha256: str) -> ModelVersion | None:
+    found = opened.search_model_versions(f"name = '{name}' and tags.sha256 = '{sha256}'")
+    ready = [version for version in found if version.status == "READY"]
+    return max(ready, key=lambda version: int(version.version), default=None)
+
+
+def find_version(reference: str) -> ModelVersion:
+    """The version that models:/NAME/3 or models:/NAME@champion names; `models:/` may be left out, and the
+    sha256 of the weights may stand for the number. Raises UserError, naming what there is instead."""
+    match = REFERENCE.fullmatch(reference)
+    if not match:
+        raise UserError(f"{reference!r} names no version; write NAME/VERSION or NAME@ALIAS")
+    name, alias, number = match.groups()
+    with reader() as opened:
+        models = {model.name: model for model in opened.search_registered_models()}
+        if name not in models:
+            raise UserError(
+                f"no model {name!r} in the registry; there is: {', '.join(models)}" if models else EMPTY
+            )
+        aliases = {key: str(value) for key, value in models[name].aliases.items()}
+        if alias and alias not in aliases:
+            raise UserError(f"{name} has no alias {alias!r}; it has: {', '.join(sorted(aliases)) or 'none'}")
+        if number and len(number) == 64:
+            found = _with_weights(opened, name, number)
+        else:
+            number = aliases[alias] if alias else number
+            versions = {str(v.version): v for v in opened.search_model_versions(f"name = '{name}'")}
+            found = versions.get(number)
+        if not found:
+            raise UserError(f"{name} has no version {number}; `roigan models` lists what there is")
+        return found
+
+
+def load_registered(name: str, which: str | int = CANDIDATE) -> Path:
+    """The model folder (weights and config, for `Model.load`) of a registered version.
+
+    which: an alias, a version number or the sha256 of the weights. Raises UserError where there is none.
+    """
+    which = str(which)
+    by_number = which.isdigit() or len(which) == 64
+    return download(find_version(f"{name}/{which}" if by_number else f"{name}@{which}"))
+
+
+def download(version: ModelVersion) -> Path:
+    """The model folder of a version; where artefacts lie on this machine, their own folder, uncopied."""
+    with reader() as opened:
+        source = opened.get_model_version_download_uri(version.name, version.version)
+        packed = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, tracking_uri=store()))
+    for weights in packed.glob(f"artifacts/*/{WEIGHTS}"):
+        return weights.parent
+    raise UserError(f"{version.name}/{version.version} is registered, but its files are gone from {packed}")
+
+
+def promote(name: str, version: str | int) -> None:
+    """Alias `champion` moves to this version. Raises UserError where it does not exist."""
+    found = find_version(f"{name}/{version}")
+    with client() as opened:
+        opened.set_registered_model_alias(found.name, CHAMPION, found.version)
+
+
+def log_evaluation(version: ModelVersion, table: pd.DataFrame, files: Iterable[Path], features: str) -> None:
+    """Write an evaluation to the version's run, and what was measured of the version itself to its tags.
+
+    table: columns method, mask, then numbers (`roigan.evaluate`); files: tables and figures for the run;
+    features: name and hash of the network that FID and KID were computed with.
+    """
+    points = {
+        (str(row["method"]), str(metric), str(row["mask"])): float(row[metric])
+        for row in table.to_dict("records")
+        for metric in table.select_dtypes("number")
+        if pd.notna(row[metric])
+    }
+    assert version.run_id, "every version of ours has a run"
+    log_metrics(version.run_id, 0, {f"evaluation/{'/'.join(key)}": value for key, value in points.items()})
+    log_artifacts(version.run_id, files, "evaluation")
+    with client() as opened:
+        opened.set_model_version_tag(version.name, version.version, "features", features)
+        for (method, metric, mask), value in points.items():
+            if method == "roigan":
+                tag = f"evaluation/{metric}/{mask}"
+                opened.set_model_version_tag(version.name, version.version, tag, f"{value:.6g}")
+
+
+def model_table() -> pd.DataFrame:
+    """One row per version: name, version, aliases, sha256, created (UTC), features, then each metric's mean
+    over the masks. Raises UserError where the registry is empty."""
+    with reader() as opened:
+        models = {model.name: model.aliases for model in opened.search_registered_models()}
+        versions = [v for name in models for v in opened.search_model_versions(f"name = '{name}'")]
+    if not versions:
+        raise UserError(EMPTY)
+    rows = [_row(version, models[version.name]) for version in versions]
+    return pd.DataFrame(rows).sort_values(["name", "version"], ignore_index=True)
+
+
+def _row(version: ModelVersion, aliases: Mapping[str, Any]) -> dict[str, Any]:
+    means = measured(version).groupby(level="metric", sort=False).mean()
+    return {
+        "name": version.name,
+        "version": int(version.version),
+        "aliases": ",".join(sorted(alias for alias, v in aliases.items() if str(v) == str(version.version))),
+        "sha256": version.tags.get("sha256", ""),
+        "created": f"{pd.Timestamp(version.creation_timestamp, unit='ms'):%Y-%m-%d %H:%M}",
+        "features": version.tags.get("features", ""),
+        **{str(metric): float(mean) for metric, mean in means.items() if metric != "n"},
+    }
+
+
+def measured(version: ModelVersion) -> pd.Series:
+    """What `log_evaluation` noted of a version: float, indexed by (metric, mask)."""
+    tags = {
+        tuple(key.split("/")): value for key, value in version.tags.items() if key.startswith("evaluation/")
+    }
+    index = pd.MultiIndex.from_tuples([key[1:] for key in tags], names=["metric", "mask"])
+    return pd.Series([float(value) for value in tags.values()], index, dtype=float)
+
+
+def compare(first: str, second: str) -> pd.DataFrame:
+    """Two versions (as for `find_version`) side by side, index (metric, mask), columns: the two, difference.
+
+    The attribute `features` of the table holds both feature networks: where they differ, so do the scales of
+    FID and KID.
+    """
+    versions = [find_version(first), find_version(second)]
+    table = pd.concat([measured(version) for version in versions], axis=1, keys=[first, second], sort=True)
+    table["difference"] = table.iloc[:, 1] - table.iloc[:, 0]
+    table.attrs["features"] = [version.tags.get("features", "") for version in versions]
+    return table

@@ -1,0 +1,95 @@
+"""Runs: one for every training, named by the fingerprint of what goes into it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pandas as pd
+from mlflow.entities import Metric, Param
+
+from roigan.config import Params
+from roigan.tracking.store import client, experiment_id
+
+LONGEST_PARAM = 6000  # characters; MLflow's limit
+LARGEST_BATCH = 1000  # metrics per call; MLflow's limit
+
+
+def find_run(params: Params, fingerprint: str) -> str | None:
+    """Id of the run of the training that `fingerprint` names, or None."""
+    with client() as opened:
+        experiment = experiment_id(opened, params.register_.experiment)
+        found = opened.search_runs([experiment], f"tags.fingerprint = '{fingerprint}'", max_results=1)
+        return str(found[0].info.run_id) if found else None
+
+
+def start_run(params: Params, fingerprint: str, tags: Mapping[str, str] | None = None) -> str:
+    """Go on with the run of this fingerprint, or begin it; returns its id.
+
+    The run bears the name of the DVC experiment, where it is one, and all parameters ("train.lr_g").
+    """
+    run_id = find_run(params, fingerprint)
+    with client() as opened:
+        if run_id:
+            opened.update_run(run_id, status="RUNNING")
+        else:
+            experiment = experiment_id(opened, params.register_.experiment)
+            name = os.environ.get("DVC_EXP_NAME") or fingerprint
+            run = opened.create_run(experiment, run_name=name, tags={"fingerprint": fingerprint})
+            run_id = str(run.info.run_id)
+            opened.log_batch(run_id, params=[Param(key, value) for key, value in flat(params)])
+        for key, value in (tags or {}).items():
+            opened.set_tag(run_id, key, value)
+        return run_id
+
+
+def flat(params: Params) -> Iterable[tuple[str, str]]:
+    """("train.lr_g", "0.001"), ..."""
+    for block, content in params.model_dump(mode="json", by_alias=True).items():
+        for key, value in content.items() if isinstance(content, dict) else [("", content)]:
+            yield f"{block}.{key}".rstrip("."), str(value)[:LONGEST_PARAM]
+
+
+def log_metrics(run_id: str, step: int, metrics: Mapping[str, float], uri: str | None = None) -> None:
+    """Add a point to each metric ("G/adv": 0.7); `uri` is the driver's `store()`, for another process."""
+    now = int(time.time() * 1000)
+    _log_points(run_id, [Metric(name, float(value), now, step) for name, value in metrics.items()], uri)
+
+
+def log_history(run_id: str, history: Path) -> None:
+    """Give a run that was made anew the curves of its training: every numeric column of the stage's CSV."""
+    table = pd.read_csv(history)
+    now = int(time.time() * 1000)
+    names = [str(name) for name in table.select_dtypes("number") if name != "step"]
+    _log_points(
+        run_id,
+        [
+            Metric(name, float(value), now, int(step))
+            for name in names
+            for step, value in table[["step", name]].dropna().itertuples(index=False)
+        ],
+    )
+
+
+def _log_points(run_id: str, points: list[Metric], uri: str | None = None) -> None:
+    with client(uri) as opened:
+        for i in range(0, len(points), LARGEST_BATCH):
+            opened.log_batch(run_id, metrics=points[i : i + LARGEST_BATCH])
+
+
+def log_artifacts(run_id: str, files: Iterable[Path], folder: str | None = None) -> None:
+    """Copy files and folders to the run (into `folder` of its artefacts); what does not exist is left out."""
+    with client() as opened:
+        for file in map(Path, files):
+            if file.is_dir():
+                opened.log_artifacts(run_id, str(file), f"{folder}/{file.name}" if folder else file.name)
+            elif file.is_file():
+                opened.log_artifact(run_id, str(file), folder)
+
+
+def finish_run(run_id: str, status: str = "FINISHED") -> None:
+    """Close a run; status: FINISHED, FAILED or KILLED."""
+    with client() as opened:
+        opened.set_terminated(run_id, status)

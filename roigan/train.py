@@ -1,0 +1,177 @@
+"""What one training worker does, from top to bottom: build, loop, average, sample, checkpoint, report."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from roigan import checkpoint, paths
+from roigan.config import Params
+from roigan.data import Shuffled, load_split, load_statistics, normalise
+from roigan.draws import Draws
+from roigan.features import load_features
+from roigan.game import Batch, Nets, play
+from roigan.masks import CachedSampler, Sampler, load_cache
+from roigan.model import save_model
+from roigan.pictures import load_pictures, save_png
+from roigan.precision import choose_precision
+from roigan.progress import Means, Progress
+from roigan.showcase import Showcase
+from roigan.systems import SYSTEMS
+
+
+@dataclass
+class Place:
+    """Where a worker runs: its rank among how many, its device, and how it speaks to the outside."""
+
+    name: str  # of the run: equal names are the same training
+    root: Path  # the project's folder: outputs of earlier stages lie below it
+    report: Callable[[dict[str, Any], Path | None], None]
+    """report(metrics, folder): every rank calls it after every epoch; rank 0 brings a checkpoint folder."""
+    scratch: Path  # rank 0 writes its checkpoint folder here
+    say: Callable[[str], None] = lambda line: None
+    rank: int = 0
+    world: int = 1
+    device: torch.device | str = "cpu"
+    wrap: Callable[[nn.Module], nn.Module] = lambda net: net  # DistributedDataParallel, or nothing
+    resume: Path | None = None  # the last checkpoint folder
+
+
+def train(params: Params, place: Place) -> str | None:
+    """Train until `train.steps`; returns None, or in one line why the run had to stop.
+
+    All that a run is lies in its last checkpoint: networks, optimisers, moving average, history, samples and
+    the model as it will be stored.
+    """
+    torch.manual_seed(params.train.seed)  # the only global seed: initial weights, equal on all ranks
+    device = torch.device(place.device)
+    x_train = torch.from_numpy(np.array(load_split(place.root / paths.PREPARED, "train"))).to(device)
+    perceptual = load_features(place.root / paths.FEATURES).to(device)
+    system = SYSTEMS[params.model.system](params, perceptual)
+    for net in system.nets.values():
+        net.to(device)
+    average = copy.deepcopy(system.nets["G"]).requires_grad_(False)
+    players = system.players()
+    kept = system.nets | {"G average": average}
+    optimizers = {player.name: player.optimizer for player in players}
+
+    state: dict[str, Any] = {"step": 0, "history": [], "precision": None}
+    if place.resume:
+        state = checkpoint.load(place.resume, kept, optimizers)
+        place.say(f"continuing at step {state['step']} of {params.train.steps}")
+    if not state["precision"]:
+        state["precision"], reason = choose_precision(params.train.precision, device)
+        place.say(f"precision {state['precision']}: {reason}")
+    half = state["precision"] == "bf16"
+    if half:
+        for net in [*system.nets.values(), perceptual]:
+            net.to(memory_format=torch.channels_last)
+
+    def autocast() -> Any:
+        return torch.autocast(device.type, torch.bfloat16) if half else nullcontext()
+
+    nets = Nets(system.nets, place.wrap)
+    order = Shuffled(len(x_train), params.train.batch_size, params.train.seed)
+    sampler = training_masks(params, place.root)
+    show = Showcase(params, place.root, device)
+    samples = load_pictures(place.resume / "samples") if place.resume else {}
+    say_progress = Progress(params.train.steps, state["step"], params.train.batch_size)
+
+    while state["step"] < params.train.steps:
+        epoch = state["step"] // order.steps_per_epoch
+        last = min((epoch + 1) * order.steps_per_epoch, params.train.steps)
+        means = Means()
+        for step in range(state["step"], last):
+            batch = make_batch(params, x_train, order, sampler, step, place)
+            means.add(step, play(players, nets, lambda _, batch=batch: batch, autocast))  # type: ignore[misc]
+            # young averages forget faster, or they would be mostly initial weights
+            decay = min(params.train.ema, (1 + step) / (10 + step))
+            update_average(average, system.nets["G"], 1 - decay)
+        terms, broken = means.over_ranks(place.world)
+        rate = say_progress.rate(last)
+        row = {"step": last, "epoch": epoch + 1, **terms, "images_per_s": rate}
+        if broken:
+            return (
+                f"{broken} became {terms[broken]} in epoch {epoch + 1}, before step {last}; "
+                "lower train.lr_g, train.lr_d or the term's weight"
+            )
+        state["step"] = last
+        state["history"].append(row)
+        place.say(say_progress.line(epoch + 1, last, terms, rate))
+        folder = None
+        if place.rank == 0:
+            folder = place.scratch
+            if epoch % params.train.sample_every == 0 or last == params.train.steps:
+                samples[f"{last:07d}.png"] = show.picture(average)
+            for file, picture in samples.items():
+                save_png(folder / "samples" / file, picture)
+            checkpoint.save(folder, kept, optimizers, state)
+            pd.DataFrame(state["history"]).to_csv(folder / "history.csv", index=False)
+            save_model(folder / "model", average, model_config(params, place, state["precision"]))
+        place.report(row, folder)
+    return None
+
+
+def make_batch(
+    params: Params,
+    x_train: Tensor,
+    order: Shuffled,
+    sampler: Sampler | CachedSampler,
+    step: int,
+    place: Place,
+) -> Batch:
+    """The rank's rows of the batch of a step: images (mirrored, noisy if asked for) and masks."""
+    total, device = params.train.batch_size, x_train.device
+    share = total // place.world
+    rows = slice(place.rank * share, (place.rank + 1) * share)
+    draws = Draws(params.train.seed, step, total, rows, device)
+    x = normalise(x_train[order.indices(step)[rows].to(device)].movedim(-1, 1))  # [B, C, H, W]
+    if params.train.flip:
+        x = torch.where(draws.uniform("flip")[:, None, None, None] < 0.5, x.flip(-1), x)
+    if params.train.noise:
+        x = x + params.train.noise * draws.normal("noise", *x.shape[1:])
+    return Batch(x, sampler(draws.uniform("M", sampler.draws)), draws, step)
+
+
+def training_masks(params: Params, root: Path) -> Sampler | CachedSampler:
+    """Fresh masks at every step, or those of the stage `masks` where `masks.cached` says so."""
+    masks = params.masks
+    if masks.cached:
+        wanted = [family for family, weight in masks.train.items() if weight > 0]
+        caches = {family: load_cache(root / paths.MASKS / "train" / f"{family}.npz") for family in wanted}
+        return CachedSampler(masks.train, caches)
+    return Sampler(masks.train, params.data.image_size, masks.known_share)
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, G: nn.Module, weight: float) -> None:
+    """Move the average's parameters towards G's by `weight`; buffers are copied."""
+    torch._foreach_lerp_(list(average.parameters()), list(G.parameters()), weight)
+    for mine, its in zip(average.buffers(), G.buffers(), strict=True):
+        mine.copy_(its)
+
+
+def model_config(params: Params, place: Place, precision: str) -> dict[str, Any]:
+    """What travels with the weights: how to build the network, and where the weights come from."""
+    features = load_features(place.root / paths.FEATURES)
+    statistics = load_statistics(place.root / paths.PREPARED)
+    return {
+        "system": params.model.system,
+        "image_size": params.data.image_size,
+        "channels": params.data.channels,
+        "model": params.model.model_dump(),
+        "data": {key: statistics.get(key) for key in ("source", "data", "counts")},
+        "features": {"network": features.name, "sha256": features.sha256},
+        "params": params.fingerprint(),
+        "fingerprint": place.name,
+        "precision": precision,
+    }

@@ -1,0 +1,106 @@
+"""Shared by all tests: parameters and data of a small run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from roigan import paths
+from roigan.config import Params, parse_params
+from roigan.features import make_features
+from roigan.masks import sample, save_cache
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:  # small tensors: a second thread costs more than it brings
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def small() -> Callable[..., Params]:
+    """small(train__steps=3, ...): the shipped parameters at 32 px, narrow, in-process, with changes."""
+
+    def make(**changes: Any) -> Params:
+        content = yaml.safe_load((ROOT / "params.yaml").read_text())
+        changes = {
+            "data.image_size": 32,
+            "model.width": 0.125,
+            "features.width": 4,
+            "features.steps": 4,
+            "features.batch_size": 8,
+            "masks.count": 8,
+            "masks.evaluate": ["ellipse", "rectangle", "mixture"],
+            "train.steps": 8,
+            "train.batch_size": 8,
+            "train.num_workers": 0,
+            "train.precision": "fp32",
+        } | {key.replace("__", "."): value for key, value in changes.items()}
+        for key, value in changes.items():
+            *blocks, name = key.split(".")
+            target = content
+            for block in blocks:
+                target = target[block]
+            target[name] = value
+        return parse_params(content)
+
+    return make
+
+
+def drawn_faces(count: int, size: int, seed: int) -> np.ndarray:
+    """Images with structure and colour, of nobody: a disc with two eyes on a shaded ground; uint8
+    [count, size, size, 3]."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[:size, :size] / size - 0.5
+    images = []
+    for _ in range(count):
+        ground, skin = random.uniform(40, 215, (2, 3))
+        cx, cy = random.uniform(-0.1, 0.1, 2)
+        picture = ground * (0.8 + 0.4 * (x + 0.5))[..., None]
+        picture[(x - cx) ** 2 + (y - cy) ** 2 < 0.1] = skin
+        for side in (-1, 1):
+            picture[(x - cx - side * 0.12) ** 2 + (y - cy + 0.08) ** 2 < 0.003] = 20
+        images.append(picture + random.normal(0, 3, picture.shape))
+    return np.clip(images, 0, 255).astype(np.uint8)
+
+
+def lay_out(folder: Path, params: Params) -> Path:
+    """What the stages before `train` write, for a small data set, in a folder."""
+    sizes = {"train": 24, "val": 10, "test": 16}
+    size = params.data.image_size
+    prepared = folder / paths.PREPARED
+    prepared.mkdir(parents=True)
+    hashes = {}
+    for number, (split, count) in enumerate(sizes.items()):
+        images = drawn_faces(count, size, number)
+        np.save(prepared / f"{split}.npy", images)
+        hashes[split] = hashlib.sha256(images.tobytes()).hexdigest()
+    data = hashlib.sha256("".join(hashes.values()).encode()).hexdigest()[:16]
+    statistics = {
+        "source": "photos", "image_size": size, "channels": 3, "counts": sizes, "mean": [0.5] * 3,
+        "std": [0.2] * 3, "sha256": hashes, "data": data, "rejected": 0, "labels": None,
+    }  # fmt: skip
+    (prepared / "statistics.json").write_text(json.dumps(statistics))
+    for number, family in enumerate(params.masks.evaluate):
+        M = sample(family, params.masks.count, size, torch.Generator().manual_seed(number))
+        save_cache(folder / paths.MASKS / f"{family}.npz", M)
+        save_cache(folder / paths.MASKS / "train" / f"{family}.npz", M)
+    pd.DataFrame({"split": [], "index": [], "label": []}).to_parquet(prepared / "manifest.parquet")
+    make_features(prepared, params.features, folder / paths.FEATURES)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def prepared(small: Callable[..., Params], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project folder as it is before the stage `train`; not to be written to (copy it)."""
+    return lay_out(tmp_path_factory.mktemp("prepared"), small())

@@ -1,0 +1,214 @@
+"""The command line as a user meets it: what is written, one line for what is wrong, exit code 2."""
+
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from roigan import cli, tracking
+from roigan.config import ModelParams
+from roigan.errors import UserError
+from roigan.model import save_model
+from roigan.systems.roigan import Generator
+
+SIZE = 16
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A model folder, untrained."""
+    folder = tmp_path_factory.mktemp("model")
+    params = ModelParams(system="roigan", width=0.1, noise=8, sliders=3, codes=2, values=4)
+    torch.manual_seed(0)
+    config = {"system": "roigan", "image_size": SIZE, "channels": 3, "model": params.model_dump()}
+    save_model(folder, Generator(SIZE, 3, params), config)
+    return folder
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder with in.png, mask.png and the folders images/ and masks/ with two of each."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    rng = np.random.default_rng(0)
+    for number, (image, mask) in enumerate(
+        [("in.png", "mask.png"), ("images/a.jpg", "masks/a.png"), ("images/b.tif", "masks/b.gif")]
+    ):
+        (tmp_path / image).parent.mkdir(exist_ok=True)
+        (tmp_path / mask).parent.mkdir(exist_ok=True)
+        pixels = rng.integers(0, 256, (20 + number, 30, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / image)
+        region = np.zeros((20 + number, 30), np.uint8)
+        region[4:10, 6:15] = 255
+        Image.fromarray(region).save(tmp_path / mask)
+    return tmp_path
+
+
+def run(monkeypatch, *arguments) -> int:
+    """Call `roigan ARGUMENTS`; returns the exit code."""
+    monkeypatch.setattr(sys, "argv", ["roigan", *map(str, arguments)])
+    try:
+        cli.main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def complete(monkeypatch, model, *more, image="in.png", mask="mask.png", out="out.png") -> int:
+    given = ("--model", model, "--image", image, "--mask", mask, "--out", out)
+    return run(monkeypatch, "complete", *given, *more)
+
+
+def pixels(path):
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+def test_one_picture(monkeypatch, here, model):
+    assert complete(monkeypatch, model) == 0
+    before, after = pixels("in.png"), pixels("out.png")
+    M = np.asarray(Image.open("mask.png")) > 127
+    np.testing.assert_array_equal(after[~M], before[~M])
+    assert (after[M] != before[M]).any(-1).mean() > 0.9
+
+
+def test_several_seeds_make_several_files(monkeypatch, here, model):
+    assert complete(monkeypatch, model, "--seed", 3, 4, 3) == 0
+    assert sorted(path.name for path in here.glob("out*")) == ["out-3.png", "out-4.png"]
+    assert (pixels("out-3.png") != pixels("out-4.png")).any()
+    assert complete(monkeypatch, model, "--seed", 4) == 0
+    np.testing.assert_array_equal(pixels("out.png"), pixels("out-4.png"))
+
+
+def test_sliders_may_begin_with_a_minus(monkeypatch, here, model):
+    assert complete(monkeypatch, model, "--c", "-1,0.5", "--k", "3,0", out="a.png") == 0
+    assert complete(monkeypatch, model, "--c=-1,0.5,0", "--k", "3", out="b.png") == 0
+    assert complete(monkeypatch, model, "--c", "1,0.5", "--k", "3", out="c.png") == 0
+    np.testing.assert_array_equal(pixels("a.png"), pixels("b.png"))
+    assert (pixels("a.png") != pixels("c.png")).any()
+
+
+def test_folders_are_paired_by_name(monkeypatch, here, model, capsys):
+    assert complete(monkeypatch, model, "--seed", 1, 2, image="images", mask="masks", out="done") == 0
+    names = sorted(path.name for path in (here / "done").iterdir())
+    assert names == ["a-1.png", "a-2.png", "b-1.png", "b-2.png"]
+    assert "4/4" in capsys.readouterr().err  # progress
+    M = np.asarray(Image.open("masks/b.gif").convert("L")) > 127
+    np.testing.assert_array_equal(pixels("done/b-1.png")[~M], pixels("images/b.tif")[~M])
+
+
+def test_one_mask_may_serve_a_folder(monkeypatch, here, model):
+    (here / "images/a.jpg").unlink()
+    assert complete(monkeypatch, model, image="images", mask="masks/b.gif", out="done") == 0
+    assert (here / "done/b.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("change", "more", "complaint"),
+    [
+        ({"out": "out.jpg"}, (), "only .png and .tif keep"),
+        ({"out": "in.png"}, (), "--out would overwrite in.png"),
+        ({"out": "images"}, (), "--out images is a folder"),
+        ({"image": "none.png"}, (), "none.png does not exist"),
+        ({"mask": "masks/b.gif"}, (), "masks/b.gif: the mask is 30x22 pixels, the image 30x20"),
+        ({"mask": "masks"}, (), "--mask masks is a folder"),
+        ({"mask": "black.png"}, (), "black.png: the mask is empty"),
+        ({"mask": "text.png"}, (), "text.png cannot be read"),
+        ({"image": "images", "mask": "masks"}, (), "so --out must be one too"),
+        ({"image": "images", "mask": "lone", "out": "done"}, (), "1 of 2 images have no mask in lone: b.tif"),
+        ({"model": "nowhere"}, (), "--model nowhere is neither a folder nor models:/"),
+        ({"model": "lone"}, (), "lone is not a model folder"),
+        ({"model": "models:/roigan@champion"}, (), "no model is registered yet"),
+        ({"model": "models:/roigan"}, (), "names no version"),
+        ({}, ("--c", "0,2"), "slider 1 is 2"),
+        ({}, ("--c", "0,-1.5"), "slider 1 is -1.5"),
+        ({}, ("--c", "nan"), "slider 0 is nan"),
+        ({}, ("--c", "0,0,0,0"), "c has 4 numbers"),
+        ({}, ("--c", "warm"), "'warm' is not a list of numbers"),
+        ({}, ("--c", "0,,1"), "'0,,1' is not a list of numbers"),
+        ({}, ("--k", "4"), "code 0 is 4"),
+        ({}, ("--k", "1.5"), "'1.5' is not a list of whole numbers"),
+        ({}, ("--seed", "-1"), "'-1' is not a whole number from 0"),
+        ({}, ("--seed", str(2**63)), "is not a whole number from 0"),
+        ({}, ("--context", "0.5"), "'0.5' is not a number of at least 1"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(monkeypatch, here, model, capsys, change, more, complaint):
+    Image.new("L", (30, 20), 127).save("black.png")
+    (here / "text.png").write_text("no picture")
+    (here / "lone").mkdir()
+    Image.new("L", (30, 21), 255).save("lone/a.png")
+    given = {"model": model} | change
+    before = sorted(here.rglob("*"))
+    assert complete(monkeypatch, given.pop("model"), *more, **given) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith("error: ")
+    assert complaint in output.err
+    assert output.err.count("\n") == 1
+    assert sorted(here.rglob("*")) == before  # nothing written
+
+
+def test_two_pictures_of_one_name_are_refused(here):
+    Image.new("RGB", (4, 4)).save("images/a.png")
+    with pytest.raises(UserError, match="differ in their ending only"):
+        cli.pairs(here / "images", here / "masks", here / "done")
+
+
+def test_models_are_listed_compared_and_promoted(monkeypatch, capsys):
+    """What the registry answers is shown; that it answers rightly is tested in test_tracking.py."""
+    table = pd.DataFrame(
+        {
+            "name": ["roigan", "roigan"],
+            "version": [1, 2],
+            "aliases": ["champion", ""],
+            "sha256": ["a" * 64, "b" * 64],
+            "created": ["2026-01-01 00:00"] * 2,
+            "features": ["local 1a2b", ""],
+            "fid": [12.3456, np.nan],
+        }
+    )
+    monkeypatch.setattr(tracking, "model_table", lambda: table)
+    assert run(monkeypatch, "models") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["name", "version", "aliases", "sha256", "created", "fid", "features"]
+    assert "champion" in lines[1]
+    assert "12.35" in lines[1]
+    assert "b" * 13 not in lines[2]
+
+    index = pd.MultiIndex.from_tuples([("fid", "ellipse")], names=["metric", "mask"])
+    compared = pd.DataFrame({"roigan/1": [2.0], "roigan/2": [1.0], "difference": [-1.0]}, index)
+    compared.attrs["features"] = ["local 1", "local 2"]
+    monkeypatch.setattr(tracking, "compare", lambda a, b: compared)
+    assert run(monkeypatch, "models", "compare", "roigan/1", "roigan/2") == 0
+    output = capsys.readouterr()
+    assert "-1" in output.out
+    assert "do not compare" in output.err
+
+    promoted = SimpleNamespace(calls=[])
+    monkeypatch.setattr(tracking, "promote", lambda *given: promoted.calls.append(given))
+    assert run(monkeypatch, "models", "promote", "roigan", "2") == 0
+    assert promoted.calls == [("roigan", 2)]
+    assert capsys.readouterr().out == "roigan/2 is champion now\n"
+
+
+def test_an_empty_registry_is_said_in_one_line(monkeypatch, here, capsys):
+    for arguments in ([], ["compare", "a/1", "a/2"], ["promote", "a", "1"]):
+        assert run(monkeypatch, "models", *arguments) == 2
+        assert capsys.readouterr().err.startswith("error: no model is registered yet")
+    assert not (here / ".roigan").exists()
+
+
+def test_help_comes_without_torch_or_mlflow():
+    program = (
+        "import sys; from roigan import cli; cli.parser(); print(*({'torch', 'mlflow'} & set(sys.modules)))"
+    )
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+    assert time.monotonic() - began < 10  # a fraction of a second on an idle machine

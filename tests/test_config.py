@@ -1,0 +1,91 @@
+"""params.yaml: typed, frozen, and every mistake named in one line."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from roigan.config import Params, load_params, parse_params
+from roigan.errors import UserError
+
+ROOT = Path(__file__).parent.parent
+
+
+def content() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "params.yaml").read_text())
+
+
+def test_the_shipped_parameters_are_valid_and_frozen() -> None:
+    params = load_params(ROOT / "params.yaml")
+    with pytest.raises(Exception, match="frozen"):
+        params.train.steps = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("block", "key", "value", "complaint"),
+    [
+        ("train", "lr", 1e-4, r"unknown key train\.lr \(did you mean train\.lr_[gd]\?\)"),
+        ("trane", None, {}, r"unknown key trane \(did you mean train\?\)"),
+        ("train", "steps", "many", r"train\.steps"),
+        ("train", "steps", 0, r"train\.steps"),
+        ("train", "steps", 1.5, r"train\.steps"),
+        ("train", "use_gpu", 1, r"train\.use_gpu"),
+        ("train", "batch_size", 15, r"batch_size 15 does not divide among num_workers 2"),
+        ("losses", "gp", -1.0, r"losses\.gp"),
+        ("losses", "gp", float("nan"), r"losses\.gp"),
+        ("data", "source", "imagenet", r"data\.source"),
+        ("data", "split", [0.5, 0.1, 0.1], r"split must be three shares"),
+        ("model", "system", "stylegan", r"model\.system"),
+        ("masks", "train", {"ellipse": 0}, r"positive weight"),
+        ("masks", "evaluate", ["blob"], r"masks\.evaluate"),
+        ("gates", None, [{"metric": "fid", "mask": "ellipse"}], r"either `below` or `above`"),
+        ("gates", None, [{"metric": "fid", "mask": "border", "below": 1.0}], r"not in masks\.evaluate"),
+    ],
+)
+def test_a_mistake_is_named_in_one_line(block: str, key: str | None, value: Any, complaint: str) -> None:
+    bad = content()
+    if key is None:
+        bad[block] = value
+    else:
+        bad[block][key] = value
+    with pytest.raises(UserError, match=complaint) as caught:
+        parse_params(bad)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_and_malformed_files(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="does not exist"):
+        load_params(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("data: [unclosed")
+    with pytest.raises(UserError, match="not valid YAML"):
+        load_params(tmp_path / "params.yaml")
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(list(Params.model_fields)) | st.text(max_size=5), inner, max_size=3
+            )
+        ),
+        max_leaves=8,
+    )
+)
+def test_garbage_is_a_user_error_and_nothing_else(garbage: Any) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_params(garbage)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_fingerprint_follows_the_named_blocks_only() -> None:
+    a, changed = parse_params(content()), content()
+    changed["evaluate"]["seed"] = 5
+    b = parse_params(changed)
+    assert a.fingerprint() != b.fingerprint()
+    assert a.fingerprint("model", "train") == b.fingerprint("model", "train")

@@ -1,0 +1,142 @@
+"""The evaluator, its baselines and the gates, on sets small enough to reason about."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor
+
+from roigan import baselines
+from roigan.config import EvaluateParams, Gate
+from roigan.data import to_float, to_uint8
+from roigan.errors import UserError
+from roigan.evaluate import COLUMNS, evaluate
+from roigan.features import FeatureNetwork, calibrate
+from roigan.features_local import LocalTrunk
+from roigan.gates import judge
+from roigan.masks import sample
+
+PARAMS = EvaluateParams(batch_size=8, diversity_images=4, diversity_samples=2)
+
+
+def pictures(count: int, channels: int = 3, seed: int = 0) -> np.ndarray:
+    """Smooth random pictures, uint8 [count, 32, 32, channels]."""
+    coarse = torch.rand(count, channels, 4, 4, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+    return to_uint8(torch.nn.functional.interpolate(coarse, size=32, mode="bicubic"))
+
+
+def network(channels: int = 3) -> FeatureNetwork:
+    """An untrained network of 16 features: enough to test what is done with features."""
+    torch.manual_seed(0)
+    features = FeatureNetwork("local", LocalTrunk(channels, 4))
+    calibrate(features, pictures(64, channels, seed=9))
+    return features
+
+
+def ellipses(count: int = 8) -> Tensor:
+    return sample("ellipse", count, 32, torch.Generator().manual_seed(0))
+
+
+def noise(x: Tensor, M: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.where(M > 0.5, torch.rand(x.shape, generator=generator) * 2 - 1, x)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_table(channels: int) -> None:
+    test = pictures(40, channels)
+    completions = {
+        "noise": noise,
+        "fmm": baselines.fast_marching(3),
+        "nearest": baselines.nearest(pictures(20, channels, seed=1)),
+    }
+    masks = {"ellipse": ellipses(), "half": sample("half", 8, 32, torch.Generator().manual_seed(0))}
+    table = evaluate(completions, test, masks, network(channels), PARAMS)
+    assert list(table.columns) == COLUMNS
+    assert len(table) == 2 * 4
+    assert np.isfinite(table.select_dtypes("number")).all(axis=None)
+    assert (table["n"] == 40).all()
+    rows = table.set_index(["mask", "method"]).loc["ellipse"]
+    real, drawn, fmm = rows.loc["real"], rows.loc["noise"], rows.loc["fmm"]
+    assert (real["l1"], real["ssim"], real["border"], real["diversity"]) == (0, pytest.approx(1), 1, 0)
+    assert real["fid"] > 0  # a floor, since the two halves hold different images
+    assert fmm["diversity"] == 0 < drawn["diversity"]
+    assert drawn["fid"] > real["fid"]
+    assert drawn["kid"] > real["kid"]
+    assert drawn["border"] > 2 > 1 > fmm["border"]
+    assert fmm["l1"] < drawn["l1"]
+    pd.testing.assert_frame_equal(table, evaluate(completions, test, masks, network(channels), PARAMS))
+
+
+def test_few_images_are_scored_with_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    table = evaluate({}, pictures(4), {"ellipse": ellipses()}, network(), PARAMS)
+    assert np.isfinite(table["fid"]).all()
+    assert "trust KID" in capsys.readouterr().err
+
+
+def test_too_few_images_are_refused() -> None:
+    with pytest.raises(UserError, match="at least 4 test images, there are 3"):
+        evaluate({}, pictures(3), {"ellipse": ellipses()}, network(), PARAMS)
+
+
+def test_the_limit_holds() -> None:
+    params = PARAMS.model_copy(update={"limit": 6})
+    assert (evaluate({}, pictures(12), {"ellipse": ellipses()}, network(), params)["n"] == 6).all()
+
+
+def test_a_completion_that_touches_known_pixels_is_refused() -> None:
+    def careless(x: Tensor, M: Tensor, generator: torch.Generator) -> Tensor:
+        return x + 1e-7 * (M < 0.5)
+
+    with pytest.raises(RuntimeError, match="careless changed pixels outside the region in 8 of 8"):
+        evaluate({"careless": careless}, pictures(8), {"ellipse": ellipses()}, network(), PARAMS)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda train: baselines.fast_marching(3), baselines.nearest], ids=["fmm", "nearest"]
+)
+def test_baselines_do_not_see_what_lies_inside(make: Callable) -> None:
+    fill = make(pictures(10, seed=1))
+    x, M = to_float(pictures(8)), ellipses()
+    other = torch.where(M > 0.5, -x, x)
+    generator = torch.Generator()
+    assert torch.equal(fill(x, M, generator) * M, fill(other, M, generator) * M)
+
+
+def test_nearest_is_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(baselines, "CHUNK", 7)  # the answer must not hang on it
+    train, test, M = pictures(30, seed=1), pictures(8), ellipses()
+    y = baselines.nearest(train)(to_float(test), M, torch.Generator())
+    known = M.movedim(1, -1).numpy() < 0.5  # [B, H, W, 1]
+    for i, image in enumerate(test):
+        distances = (((train.astype(float) - image) * known[i]) ** 2).sum((1, 2, 3))
+        expected = np.where(known[i], image, train[distances.argmin()])
+        np.testing.assert_array_equal(to_uint8(y[i]), expected)
+
+
+def table_of(value: float) -> pd.DataFrame:
+    rows = [("roigan", "ellipse", value), ("fmm", "ellipse", 10.0)]
+    return pd.DataFrame(rows, columns=["method", "mask", "fid"])
+
+
+@pytest.mark.parametrize(
+    ("gate", "value", "passed"),
+    [
+        (Gate(metric="fid", mask="ellipse", below="fmm"), 9.9, True),
+        (Gate(metric="fid", mask="ellipse", below="fmm"), 10.0, False),
+        (Gate(metric="fid", mask="ellipse", below="fmm"), float("nan"), False),
+        (Gate(metric="fid", mask="ellipse", above=0.0), 0.1, True),
+        (Gate(metric="fid", mask="ellipse", above=5.0), 4.0, False),
+    ],
+)
+def test_gates(gate: Gate, value: float, passed: bool) -> None:
+    (found,) = judge([gate], table_of(value))
+    assert found["passed"] is passed
+
+
+def test_a_gate_says_what_it_asked_for() -> None:
+    gates = [Gate(metric="fid", mask="ellipse", below="fmm"), Gate(metric="fid", mask="ellipse", above=2.5)]
+    first, second = judge(gates, table_of(12.0))
+    assert first == {"gate": "fid under ellipse below fmm", "value": 12.0, "bound": 10.0, "passed": False}
+    assert second["gate"] == "fid under ellipse above 2.5"

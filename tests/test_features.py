@@ -1,0 +1,224 @@
+"""Feature networks: what `local` learns to see, how they are stored, what happens without weights."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn import functional as F
+
+from roigan import features_local, features_pretrained
+from roigan.baselines import fast_marching, nearest
+from roigan.config import FeatureParams
+from roigan.data import to_float, to_uint8
+from roigan.errors import UserError
+from roigan.features import FeatureNetwork, load_features, make_features
+from roigan.masks import sample
+from roigan.metrics import fid, kid
+
+SMALL = FeatureParams(network="local", width=4, steps=4, batch_size=8)
+
+
+def write_prepared(folder: Path, images: np.ndarray, labels: list[int] | None = None) -> Path:
+    """As the stage `prepare` would: only what the stage `features` reads."""
+    folder.mkdir()
+    np.save(folder / "train.npy", images)
+    (folder / "statistics.json").write_text('{"data": "0123456789abcdef"}')
+    table = pd.DataFrame({"split": "train", "index": range(len(images))})
+    table["label"] = pd.array(labels or [None] * len(images), dtype="Int64")
+    table.to_parquet(folder / "manifest.parquet")
+    return folder
+
+
+def crops(count: int, seed: int) -> np.ndarray:
+    """uint8 [count, 64, 64, 3] from photographs that scikit-image and scikit-learn ship."""
+    from skimage import data
+    from sklearn.datasets import load_sample_images
+
+    photographs = [data.astronaut(), data.coffee(), data.chelsea(), *load_sample_images().images]
+    random = np.random.default_rng(seed)
+    cut = []
+    for i in range(count):
+        photograph = photographs[i % len(photographs)]
+        top, left = (random.integers(side - 128) for side in photograph.shape[:2])
+        crop = to_float(photograph[top : top + 128, left : left + 128])
+        cut.append(to_uint8(F.avg_pool2d(crop, 2)))
+    return np.stack(cut)
+
+
+def test_a_stored_network_comes_back(tmp_path: Path) -> None:
+    prepared = write_prepared(tmp_path / "prepared", crops(16, 0))
+    made = make_features(prepared, SMALL, tmp_path / "features")
+    loaded = load_features(tmp_path / "features")
+    assert (loaded.name, loaded.sha256) == ("local", made.sha256)
+    assert all(torch.equal(value, made.state_dict()[key]) for key, value in loaded.state_dict().items())
+    assert not any(p.requires_grad for p in loaded.parameters())
+    assert not loaded.train().training
+
+
+def test_the_same_seed_gives_the_same_network(tmp_path: Path) -> None:
+    prepared = write_prepared(tmp_path / "prepared", crops(16, 0))
+    first, again = (make_features(prepared, SMALL, tmp_path / name).sha256 for name in ("a", "b"))
+    other = make_features(prepared, SMALL.model_copy(update={"seed": 1}), tmp_path / "c").sha256
+    assert first == again != other
+
+
+def test_maps_are_calibrated_and_differentiable(tmp_path: Path) -> None:
+    images = crops(24, 0)
+    network = make_features(write_prepared(tmp_path / "prepared", images), SMALL, tmp_path / "features")
+    x = to_float(images).requires_grad_()
+    maps = network.maps(x)
+    assert [tuple(m.shape[1:]) for m in maps[::2]] == [(4, 32, 32), (8, 16, 16), (16, 8, 8)]
+    assert [m.mean().item() for m in maps] == pytest.approx([1] * 6, abs=1e-3)
+    sum(m.sum() for m in maps).backward()
+    assert x.grad is not None
+    assert (x.grad != 0).any(dim=(1, 2, 3)).all()
+    embedded = network.embed(x)
+    torch.testing.assert_close(embedded.mean(0), torch.zeros(16), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(("size", "channels"), [(16, 1), (32, 3), (128, 1)])
+def test_other_sizes_labels_and_grey_images(tmp_path: Path, size: int, channels: int) -> None:
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (12, size, size, channels), dtype=np.uint8)
+    prepared = write_prepared(tmp_path / "prepared", images, labels=[7, 3, 5] * 4)
+    network = make_features(prepared, SMALL, tmp_path / "features")
+    assert network.embed_images(images).shape == (12, 16)
+
+
+def test_damage_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="dvc repro features"):
+        load_features(tmp_path)
+    make_features(write_prepared(tmp_path / "prepared", crops(8, 0)), SMALL, tmp_path / "features")
+    weights = tmp_path / "features" / "network.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    with pytest.raises(UserError, match="not the network that"):
+        load_features(tmp_path / "features")
+
+
+@pytest.mark.parametrize("spoiler", features_local.SPOILERS, ids=lambda f: f.__name__)
+def test_spoilers_change_the_region(spoiler: features_local.Spoiler) -> None:
+    x = to_float(crops(4, 0))
+    R = features_local.blobs(4, 64, torch.Generator().manual_seed(0))
+    spoilt = spoiler(x, R, torch.Generator().manual_seed(0))
+    assert spoilt.shape == x.shape
+    assert spoilt.isfinite().all()
+    assert ((spoilt - x).abs() * R).sum() > 0.01 * R.sum()
+
+
+def test_smearing_does_not_see_the_region() -> None:
+    x, R = to_float(crops(4, 0)), features_local.blobs(4, 64, torch.Generator().manual_seed(0))
+    spoilt, other = (features_local.smeared(v, R, torch.Generator()) for v in (x, torch.lerp(x, -x, R)))
+    torch.testing.assert_close(spoilt * R, other * R)
+
+
+# What a good feature network must see ------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> FeatureNetwork:
+    folder = tmp_path_factory.mktemp("features")
+    params = FeatureParams(network="local", width=12, steps=150, batch_size=32, lr=4e-3)
+    return make_features(write_prepared(folder / "prepared", crops(600, 0)), params, folder / "features")
+
+
+def distances(network: FeatureNetwork, images: Tensor) -> tuple[float, float]:
+    """(FID, KID) of images [N, C, H, W] against other crops of the same photographs."""
+    a, b = network.embed_images(to_uint8(images)), network.embed_images(crops(200, 2))
+    return fid.distance(fid.statistics(a), fid.statistics(b)), kid.distance(a, b)
+
+
+def blur(x: Tensor, amount: int) -> Tensor:
+    for _ in range(amount):
+        x = F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+    return x
+
+
+def add_noise(x: Tensor, amount: int) -> Tensor:
+    return x + 0.15 * amount * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+
+
+def occlude(x: Tensor, amount: int) -> Tensor:
+    y = x.clone()
+    y[:, :, 16 : 16 + 12 * amount, 16:48] = 0
+    return y
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", [blur, add_noise, occlude])
+def test_fid_and_kid_rise_with_damage(trained: FeatureNetwork, damage: object) -> None:
+    assert callable(damage)
+    x = to_float(crops(200, 1))
+    measured = np.array([distances(trained, damage(x, amount)) for amount in range(4)])  # [4, 2]
+    assert (np.diff(measured, axis=0) > 0).all(), measured
+    assert measured[3, 0] > 2 * measured[0, 0]
+
+
+@pytest.mark.slow
+def test_a_blurred_region_is_further_from_reality_than_a_plausible_one(trained: FeatureNetwork) -> None:
+    x = to_float(crops(200, 1))
+    M = sample("ellipse", 200, 64, torch.Generator().manual_seed(0))
+    generator = torch.Generator()
+    real, copied, smooth = (
+        distances(trained, y)
+        for y in (x, nearest(crops(600, 0))(x, M, generator), fast_marching(3)(x, M, generator))
+    )
+    for floor, plausible, blurred in zip(real, copied, smooth, strict=True):
+        assert blurred - floor > 2 * (plausible - floor), (real, copied, smooth)
+
+
+# Networks with downloaded weights ----------------------------------------------------------------
+
+
+def test_vgg16_from_a_file(tmp_path: Path) -> None:
+    weights = features_pretrained.Vgg16().state_dict()
+    torch.save(weights, tmp_path / "vgg16.pth")
+    prepared = write_prepared(tmp_path / "prepared", crops(4, 0)[..., :1])
+    params = FeatureParams(network="vgg16", path=str(tmp_path / "vgg16.pth"))
+    network = make_features(prepared, params, tmp_path / "features")
+    loaded = load_features(tmp_path / "features")
+    x = to_float(crops(2, 1)[..., :1])  # grey: repeated to three channels
+    maps = loaded.maps(x)
+    assert len(maps) == 13
+    assert min(m.min().item() for m in maps) >= 0
+    assert loaded.embed(x).shape == (2, 512)
+    assert loaded.sha256 == network.sha256
+    torch.testing.assert_close(loaded.embed(x), network.embed(x))
+
+
+@pytest.mark.slow
+def test_inception_from_a_file(tmp_path: Path) -> None:
+    prefix = features_pretrained.PREFIX["inception"]
+    weights = features_pretrained.Inception().state_dict()
+    path = tmp_path / "inception.safetensors"
+    save_file({key.removeprefix(prefix): value for key, value in weights.items()}, path)
+    trunk = features_pretrained.load("inception", str(path)).eval()
+    network = FeatureNetwork("inception", trunk)
+    assert network.embed(to_float(crops(2, 1))).shape == (2, 2048)
+
+
+def test_unusable_weights_are_named(tmp_path: Path) -> None:
+    missing, damaged, foreign = (tmp_path / name for name in ("no.pth", "damaged.pth", "foreign.safetensors"))
+    damaged.write_bytes(b"not a file of torch's")
+    save_file({"a": torch.zeros(1)}, foreign)
+    for path, complaint in [
+        (missing, "does not exist"),
+        (damaged, "not a readable weights file"),
+        (foreign, r"does not hold torchvision's vgg16 \(features.0.weight"),
+    ]:
+        with pytest.raises(UserError, match=complaint):
+            features_pretrained.load("vgg16", str(path))
+
+
+def test_without_a_network_local_is_recommended(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*args: object, **kwargs: object) -> None:
+        raise OSError("no route")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: "/nonexistent")
+    monkeypatch.setattr(torch.hub.os, "makedirs", lambda *args, **kwargs: None)
+    with pytest.raises(UserError, match=r"no route.*features.network=local"):
+        features_pretrained.load("vgg16", None)

@@ -1,0 +1,175 @@
+"""One step of the game: only the mover moves, nothing is dead, and two ranks equal one."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from roigan.config import Params
+from roigan.draws import Draws
+from roigan.game import Batch, Nets, play
+from roigan.masks import Sampler
+from roigan.systems import SYSTEMS
+
+
+class Perceptual(nn.Module):
+    """A fixed small network in the place of the feature network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(3)
+        self.weight = torch.randn(6, 3, 3, 3, generator=generator) / 5
+
+    def maps(self, x: torch.Tensor) -> list[torch.Tensor]:
+        return [torch.relu(nn.functional.conv2d(x, self.weight.to(x.dtype), stride=2))]
+
+
+def build(params: Params, dtype: torch.dtype = torch.float32):
+    torch.manual_seed(0)
+    system = SYSTEMS[params.model.system](params, Perceptual())
+    for net in system.nets.values():
+        net.to(dtype)
+    return system
+
+
+def batch(params: Params, step: int, rows: slice = slice(None), dtype: torch.dtype = torch.float32) -> Batch:
+    total, size = params.train.batch_size, params.data.image_size
+    x = (
+        torch.rand(total, params.data.channels, size, size, generator=torch.Generator().manual_seed(step)) * 2
+        - 1
+    )
+    sampler = Sampler(dict(params.masks.train), size)
+    draws = InDtype(params.train.seed, step, total, rows)
+    draws.dtype = dtype
+    return Batch(x[rows].to(dtype), sampler(draws.uniform("M", sampler.draws).float()).to(dtype), draws, step)
+
+
+class InDtype(Draws):
+    """Draws in the precision of the test."""
+
+    dtype = torch.float32
+
+    def _mine(self, everyone: torch.Tensor) -> torch.Tensor:
+        mine = super()._mine(everyone)
+        return mine.to(self.dtype) if mine.is_floating_point() else mine
+
+
+@pytest.mark.parametrize("size", [16, 32, 64])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_shapes_at_every_size(small, size: int, channels: int) -> None:
+    params = small(data__image_size=size, data__channels=channels)
+    torch.manual_seed(0)
+    G, D = (SYSTEMS["roigan"](params, Perceptual()).nets[name] for name in "GD")
+    x, M = torch.rand(2, channels, size, size), torch.ones(2, 1, size, size)
+    image, mu, _ = G(x, M, torch.randn(2, 256))
+    assert image.shape == x.shape
+    assert image.abs().max() <= 1
+    assert mu.shape[0] == 2
+    judgement = D(x, M)
+    assert judgement.scores.shape == (2, 26)
+    assert judgement.trunk.shape[-1] == 7
+
+
+def test_parameter_counts_of_the_thesis(small) -> None:
+    """At width 1 and 64 px: D has the 5.38 million, Q the 0.66 million that the thesis' networks have."""
+    params = small(data__image_size=64, model__width=1.0)
+    counts = {n: sum(p.numel() for p in net.parameters()) for n, net in build(params).nets.items()}
+    assert counts["D"] == pytest.approx(5_382_400, rel=1e-3)
+    assert counts["Q"] == pytest.approx(663_736, rel=1e-3)
+
+
+def test_no_parameter_is_dead(small) -> None:
+    """After a turn of each player, every parameter that is somebody's has a gradient that is not zero."""
+    params = small(losses__l1=1.0, losses__style=1.0)
+    system = build(params)
+    players, nets = system.players(), Nets(system.nets)
+    dead = set()
+    for player in players:
+        player.optimizer.step = lambda: None  # type: ignore[method-assign]
+        play([player], nets, lambda _: batch(params, 0))
+        for name in player.nets:
+            for key, parameter in system.nets[name].named_parameters():
+                if parameter.grad is None or not parameter.grad.any():
+                    dead.add(f"{name}.{key}")
+    assert dead == set()
+    assert {name for player in players for name in player.nets} == set(system.nets)
+
+
+def test_a_turn_leaves_the_others_bit_identical(small) -> None:
+    params = small()
+    system = build(params)
+    nets = Nets(system.nets)
+    for player in system.players():
+        before = copy.deepcopy({n: net.state_dict() for n, net in system.nets.items()})
+        play([player], nets, lambda _: batch(params, 0))
+        for name, net in system.nets.items():
+            same = [torch.equal(value, before[name][key]) for key, value in net.state_dict().items()]
+            assert (not any(same)) if name in player.nets else all(same), (player.name, name)
+        assert all(p.requires_grad for net in system.nets.values() for p in net.parameters())
+
+
+def test_the_terms_are_those_of_the_table(small) -> None:
+    params = small(losses__l1=1.0, losses__style=1.0)
+    system = build(params)
+    terms = play(system.players(), Nets(system.nets), lambda _: batch(params, 0))
+    assert {name.removeprefix("G/").removeprefix("D/") for name in terms} == {
+        "adv", "gp", "zero", "fm", "perceptual", "tv", "kl", "info_c", "info_k", "l1", "style",
+    }  # fmt: skip
+    assert all(torch.isfinite(value) for value in terms.values())
+
+
+def test_a_weight_of_zero_removes_the_term(small) -> None:
+    off = {f"losses__{name}": 0.0 for name in ("gp", "fm", "perceptual", "tv", "kl", "info")}
+    params = small(**off)
+    system = build(params)
+    terms = play(system.players(), Nets(system.nets), lambda _: batch(params, 0))
+    assert set(terms) == {"D/adv", "D/zero", "G/adv"}
+    assert "Q" not in system.nets  # a head that nobody trains is not built
+
+
+# --- Two ranks -----------------------------------------------------------------------------------------
+
+STEPS = 3
+
+
+def weights_after(params: Params, rank: int, world: int, wrap) -> dict[str, torch.Tensor]:
+    system = build(params, torch.float64)
+    nets, players = Nets(system.nets, wrap), system.players()
+    share = params.train.batch_size // world
+    rows = slice(rank * share, (rank + 1) * share)
+    for step in range(STEPS):
+        play(players, nets, lambda _, step=step: batch(params, step, rows, torch.float64))
+    return {f"{n}.{k}": v for n, net in system.nets.items() for k, v in net.state_dict().items()}
+
+
+def one_of_two(rank: int, params: Params, folder: str) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    result = weights_after(params, rank, 2, lambda net: DistributedDataParallel(net, broadcast_buffers=False))
+    torch.save(result, f"{folder}/{rank}.pt")
+    dist.destroy_process_group()
+
+
+def test_two_ranks_on_half_batches_equal_one_on_the_whole(small, tmp_path: Path) -> None:
+    """DDP's averaged gradients, the penalty's included, are those of the whole batch (float64, 1e-5)."""
+    params = small(penalty__every=2, train__batch_size=4)
+    mp.spawn(one_of_two, (params, str(tmp_path)), nprocs=2)
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
+    alone = weights_after(params, 0, 1, lambda net: net)
+    start = {
+        f"{n}.{k}": v
+        for n, net in build(params, torch.float64).nets.items()
+        for k, v in net.state_dict().items()
+    }
+    for key, value in alone.items():
+        assert torch.equal(first[key], second[key]), key
+        moved = (value - start[key]).abs().max()
+        assert moved > 0, key
+        assert (first[key] - value).abs().max() <= 1e-5 * max(1.0, moved.item()), key

@@ -1,0 +1,97 @@
+"""Losses against closed forms."""
+
+import math
+
+import pytest
+import torch
+
+from roigan.losses import adversarial, features, latent, reconstruction
+
+
+def test_hinge() -> None:
+    assert adversarial.hinge_d(torch.tensor([2.0]), torch.tensor([-2.0])) == 0
+    assert adversarial.hinge_d(torch.zeros(4), torch.zeros(4)) == 2  # a dead discriminator
+    assert adversarial.hinge_d(torch.tensor([0.5]), torch.tensor([0.25])).item() == pytest.approx(1.75)
+    assert adversarial.hinge_g(torch.tensor([1.0, 3.0])) == -2
+
+
+@pytest.mark.parametrize(("region", "pixels"), [("inside", 4), ("outside", 12), ("everywhere", 16)])
+def test_gradient_penalty_of_a_linear_critic(region, pixels) -> None:
+    """D(t) = <w, t> has gradient w everywhere: the penalty is (||R w|| - 1)^2."""
+    M = torch.zeros(2, 1, 4, 4)
+    M[:, :, :2, :2] = 1
+    w = torch.full((1, 4, 4), 0.5, requires_grad=True)
+    penalty = adversarial.gradient_penalty(
+        lambda t: (t * w).flatten(1).sum(1),
+        torch.randn(2, 1, 4, 4),
+        torch.randn(2, 1, 4, 4),
+        M,
+        torch.rand(2),
+        region,
+    )
+    assert penalty.item() == pytest.approx((0.5 * math.sqrt(pixels) - 1) ** 2, rel=1e-5)
+    penalty.backward()
+    assert w.grad is not None
+    assert torch.isfinite(w.grad).all()
+
+
+def test_gradient_penalty_is_taken_between_real_and_completed() -> None:
+    """D(t) = t^2/2 has gradient t = a*x + (1-a)*y."""
+    x, y, a = torch.full((1, 1, 1, 1), 3.0), torch.full((1, 1, 1, 1), 1.0), torch.tensor([0.25])
+    penalty = adversarial.gradient_penalty(
+        lambda t: t.square().flatten(1).sum(1) / 2, x, y, torch.ones(1, 1, 1, 1), a, "inside"
+    )
+    assert penalty.item() == pytest.approx((0.25 * 3 + 0.75 * 1 - 1) ** 2)
+
+
+def test_penalty_of_a_constant_critic_is_finite() -> None:
+    x = torch.randn(2, 1, 4, 4)
+    w = torch.zeros(1, requires_grad=True)
+    penalty = adversarial.gradient_penalty(
+        lambda t: (t * w).flatten(1).sum(1), x, x, torch.ones(2, 1, 4, 4), torch.rand(2), "inside"
+    )
+    penalty.backward()
+    assert torch.isfinite(w.grad).all()  # type: ignore[arg-type]
+
+
+def test_total_variation_counts_the_region_and_its_seam_only() -> None:
+    M = torch.zeros(1, 1, 4, 4)
+    M[..., 1:3, 1:3] = 1
+    stripes = torch.arange(4.0).expand(1, 1, 4, 4)  # every step to the right is 1
+    # rows 1 and 2: three pairs each touch the region
+    assert reconstruction.total_variation(stripes, M).item() == pytest.approx(6 / 16)
+    assert reconstruction.total_variation(stripes, torch.zeros_like(M)) == 0
+    assert reconstruction.total_variation(torch.full((1, 3, 4, 4), 0.7), M) == 0
+
+
+def test_matching_is_a_sum_over_layers_of_means() -> None:
+    a = [torch.zeros(2, 3, 4, 4), torch.zeros(2, 5, 2, 2)]
+    b = [torch.full((2, 3, 4, 4), 0.5), torch.full((2, 5, 2, 2), -2.0)]
+    assert features.matching(a, b).item() == pytest.approx(2.5)
+
+
+def test_gram_ignores_where_things_are() -> None:
+    a = torch.randn(2, 3, 4, 4)
+    assert torch.allclose(features.gram(a), features.gram(a.flip(-1)), atol=1e-6)
+    assert features.style([a], [a.flip(-1)]).item() == pytest.approx(0, abs=1e-6)
+    assert features.style([a], [2 * a]).item() > 0
+
+
+def test_kl_against_torch() -> None:
+    mu, logvar = torch.randn(6, 5), torch.randn(6, 5)
+    normal = torch.distributions.Normal
+    expected = torch.distributions.kl_divergence(normal(mu, (logvar / 2).exp()), normal(0.0, 1.0)).mean()
+    assert latent.kl_standard_normal(mu, logvar).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_gaussian_nll_against_torch() -> None:
+    c, mu, logvar = torch.randn(6, 5), torch.randn(6, 5), torch.randn(6, 5)
+    expected = -torch.distributions.Normal(mu, (logvar / 2).exp()).log_prob(c).mean()
+    assert latent.gaussian_nll(c, mu, logvar).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_categorical_nll_at_chance_and_when_known() -> None:
+    k = torch.randint(10, (6, 4))
+    assert latent.categorical_nll(k, torch.zeros(6, 4, 10)).item() == pytest.approx(math.log(10))
+    sure = torch.nn.functional.one_hot(k, 10) * 50.0
+    assert latent.categorical_nll(k, sure).item() == pytest.approx(0, abs=1e-6)

@@ -1,0 +1,279 @@
+"""Each source lists the right pictures in the right split, and refuses what is unsafe or empty."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import stat
+import struct
+import zipfile
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from roigan import photos
+from roigan.config import DataParams
+from roigan.decode import Unusable
+from roigan.errors import UserError
+from roigan.sources import SPLITS, list_items
+
+DATA = Path(__file__).parents[2] / "shared/data"
+
+
+def params(source: str, path: Path | None = None, **more: Any) -> DataParams:
+    given = {"image_size": 16, "channels": 3, "path": None if path is None else str(path)}
+    return DataParams(source=source, **(given | more))
+
+
+def picture(seed: int, size: tuple[int, int] = (16, 16)) -> bytes:
+    noise = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def fill(root: Path, names: list[str], size: tuple[int, int] = (16, 16)) -> Path:
+    for seed, name in enumerate(names):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(picture(seed, size))
+    return root
+
+
+def pack(path: Path, names: list[str | zipfile.ZipInfo]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for seed, name in enumerate(names):
+            archive.writestr(name, picture(seed))
+    return path
+
+
+def ids(splits: dict[str, Any]) -> dict[str, set[str]]:
+    return {split: {item.id for item in items} for split, items in splits.items()}
+
+
+def names(folder: str, count: int) -> list[str]:
+    return [f"{folder}/{i:03d}.png" for i in range(count)]
+
+
+def test_a_flat_folder_is_split_by_the_seed(tmp_path: Path) -> None:
+    fill(tmp_path, names("some", 20))
+    (tmp_path / "notes.txt").write_text("not a picture")
+    (tmp_path / "some/.hidden.png").write_bytes(b"")
+    first, again = (list_items(params("folder", tmp_path)) for _ in range(2))
+    assert {split: len(items) for split, items in first.items()} == {"train": 16, "val": 2, "test": 2}
+    assert set.union(*ids(first).values()) == set(names("some", 20))
+    assert [i.id for i in first["train"]] == [i.id for i in again["train"]]
+    assert ids(first) != ids(list_items(params("folder", tmp_path, seed=1)))
+
+
+def test_train_and_test_folders_in_a_zip_stay_apart(tmp_path: Path) -> None:
+    path = pack(tmp_path / "a.zip", [*names("a/train", 20), *names("a/test", 5), "__MACOSX/a/._x.png"])
+    splits = list_items(params("folder", path))
+    assert ids(splits)["test"] == set(names("a/test", 5))
+    assert len(splits["val"]) == 2  # its share of train
+    assert ids(splits)["train"] | ids(splits)["val"] == set(names("a/train", 20))
+    assert splits["train"][0].label is None
+    assert splits["train"][0].read().shape == (16, 16, 3)
+
+
+def test_a_val_folder_and_class_folders_are_taken(tmp_path: Path) -> None:
+    wanted = [f"{split}/{kind}/{i}.png" for split in SPLITS for kind in ("cat", "dog") for i in range(3)]
+    splits = list_items(params("folder", fill(tmp_path, wanted)))
+    assert {split: len(items) for split, items in splits.items()} == dict.fromkeys(SPLITS, 6)
+    for items in splits.values():
+        assert {(item.id.split("/")[1], item.label) for item in items} == {("cat", 0), ("dog", 1)}
+
+
+def test_limit_takes_a_part_of_every_split(tmp_path: Path) -> None:
+    fill(tmp_path, names("a", 30))
+    whole = list_items(params("folder", tmp_path))
+    part = list_items(params("folder", tmp_path, limit=2))
+    for split in SPLITS:
+        assert [i.id for i in part[split]] == [i.id for i in whole[split]][:2]
+
+
+def test_a_link_that_leads_back_does_not_loop(tmp_path: Path) -> None:
+    fill(tmp_path, names("a", 10))
+    (tmp_path / "a/back").symlink_to(tmp_path, target_is_directory=True)
+    assert set.union(*ids(list_items(params("folder", tmp_path))).values()) == set(names("a", 10))
+
+
+def link(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name)
+    entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return entry
+
+
+@pytest.mark.parametrize(
+    "bad", ["../x.png", "a/../../x.png", "/etc/x.png", "C:/x.png", "..\\x.png", link("a.png")]
+)
+def test_a_zip_that_climbs_out_is_refused(tmp_path: Path, bad: str | zipfile.ZipInfo) -> None:
+    path = pack(tmp_path / "bad.zip", [*names("a", 10), bad])
+    with pytest.raises(UserError, match=r"bad\.zip is refused: its entry .* climbs out"):
+        list_items(params("folder", path))
+
+
+def test_encrypted_and_corrupt_zips(tmp_path: Path) -> None:
+    path = pack(tmp_path / "a.zip", names("a", 3))
+    content = bytearray(path.read_bytes())
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # the encryption bit in both headers
+        at = content.find(mark)
+        while at >= 0:
+            content[at + offset] |= 1
+            at = content.find(mark, at + 1)
+    (tmp_path / "locked.zip").write_bytes(content)
+    with pytest.raises(UserError, match="is encrypted"):
+        list_items(params("folder", tmp_path / "locked.zip"))
+    (tmp_path / "half.zip").write_bytes(path.read_bytes()[:200])
+    with pytest.raises(UserError, match="neither a folder nor a readable zip"):
+        list_items(params("folder", tmp_path / "half.zip"))
+
+
+def test_a_corrupt_entry_is_one_unusable_picture(tmp_path: Path) -> None:
+    path = pack(tmp_path / "a.zip", names("a", 10))
+    content = bytearray(path.read_bytes())
+    content[200] ^= 255  # inside the pixels of the first picture
+    path.write_bytes(content)
+    unusable = []
+    for item in chain.from_iterable(list_items(params("folder", path)).values()):
+        try:
+            item.read()
+        except Unusable as reason:
+            unusable.append((item.id, str(reason)))
+    assert [name for name, _ in unusable] == ["a/000.png"]
+    assert "CRC" in unusable[0][1]
+
+
+def test_what_cannot_be_used_is_one_clear_line(tmp_path: Path) -> None:
+    empty, few = tmp_path / "empty", fill(tmp_path / "few", names("a", 2))
+    empty.mkdir()
+    one_sided = fill(tmp_path / "one", names("train", 5))
+    for wanted, message in [
+        (params("folder"), "needs data.path"),
+        (params("folder", tmp_path / "missing"), "does not exist"),
+        (params("folder", empty), "holds no images"),
+        (params("folder", few), "split val gets none of the 2 images"),
+        (params("folder", fill(tmp_path / "b", names("a", 9)), split=(1.0, 0.0, 0.0)), "split val gets none"),
+        (params("folder", one_sided), "has a train folder but no test folder"),
+        (params("photos", empty), "data.path is set, but photos ships with a package"),
+        (params("celeba", few), "list_eval_partition.txt, is not in"),
+        (params("mnist", tmp_path / "missing"), "does not exist"),
+        (params("photos", image_size=256), "too small for data.image_size 256"),
+    ]:
+        with pytest.raises(UserError, match=message) as raised:
+            list_items(wanted)
+        assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("layout", ["torchvision", "base", "zip", "zip in folder"])
+def test_celeba_in_every_layout(tmp_path: Path, layout: str) -> None:
+    files = [f"{i:06d}.jpg" for i in range(1, 7)]
+    base = tmp_path / "celeba" if layout == "torchvision" else tmp_path
+    base.mkdir(exist_ok=True)
+    (base / "list_eval_partition.txt").write_text("".join(f"{f} {i % 3}\n" for i, f in enumerate(files)))
+    fill(base, [f"img_align_celeba/{f}" for f in files], size=(178, 218))
+    path = tmp_path
+    if layout.startswith("zip"):
+        archive = tmp_path / "img_align_celeba.zip"
+        with zipfile.ZipFile(archive, "w") as out:
+            for file in files:
+                out.write(base / f"img_align_celeba/{file}", f"img_align_celeba/{file}")
+                (base / f"img_align_celeba/{file}").unlink()
+        (base / "img_align_celeba").rmdir()
+        path = archive if layout == "zip" else tmp_path
+    splits = list_items(params("celeba", path))
+    for number, split in enumerate(SPLITS):
+        assert {item.id[-10:] for item in splits[split]} == {files[number], files[number + 3]}
+    whole = Image.open(io.BytesIO(picture(0, (178, 218))))
+    centre = whole.crop((19, 39, 159, 179)).resize((16, 16), Image.Resampling.LANCZOS)  # 140 pixels
+    first = next(item for item in splits["train"] if item.id.endswith(files[0]))
+    assert np.array_equal(first.read(), np.asarray(centre))
+
+
+def test_digits_have_labels_and_full_contrast() -> None:
+    splits = list_items(params("digits", channels=1))
+    assert sum(map(len, splits.values())) == 1797
+    assert {item.label for item in splits["test"]} == set(range(10))
+    assert max(item.read().max() for item in splits["test"]) == 255
+
+
+def write_idx(path: Path, array: np.ndarray) -> None:
+    header = struct.pack(">BBBB", 0, 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(header + array.tobytes())
+
+
+def test_mnist_files_become_items_and_are_not_touched(tmp_path: Path) -> None:
+    raw = tmp_path / "MNIST/raw"
+    for part, count in (("train", 20), ("t10k", 5)):
+        write_idx(raw / f"{part}-images-idx3-ubyte", np.full((count, 28, 28), count, np.uint8))
+        write_idx(raw / f"{part}-labels-idx1-ubyte", np.arange(count, dtype=np.uint8) % 10)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    splits = list_items(params("mnist", tmp_path, image_size=32))
+    assert {split: len(items) for split, items in splits.items()} == {"train": 18, "val": 2, "test": 5}
+    assert {item.id: item.label for item in splits["test"]} == {f"MNIST/test/{i:05d}": i for i in range(5)}
+    assert splits["test"][0].read().tolist() == np.full((32, 32, 3), 5).tolist()
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+@pytest.mark.skipif(not (DATA / "mnist").is_dir(), reason="../shared/data/mnist is not there")
+@pytest.mark.slow
+def test_the_packed_mnist_is_unpacked_in_a_copy() -> None:
+    before = sorted((DATA / "mnist").rglob("*"))
+    splits = list_items(params("mnist", DATA / "mnist", image_size=32, channels=1))
+    assert {split: len(items) for split, items in splits.items()} == {
+        "train": 54000,
+        "val": 6000,
+        "test": 10000,
+    }
+    with gzip.open(DATA / "mnist/MNIST/raw/t10k-labels-idx1-ubyte.gz") as file:
+        truth = np.frombuffer(file.read()[8:], np.uint8)
+    assert all(item.label == truth[int(item.id[-5:])] for item in splits["test"])
+    assert sorted((DATA / "mnist").rglob("*")) == before
+
+
+def test_regions_of_photographs_are_disjoint_and_roomy() -> None:
+    for seed in range(20):
+        generator = np.random.Generator(np.random.PCG64(seed))
+        for size in [(451, 300), (741, 500), (512, 512)]:
+            covered = np.zeros((size[1], size[0]), int)
+            for box in photos.regions(*size, generator).values():
+                covered[box.top : box.bottom, box.left : box.right] += 1
+                assert min(box.right - box.left, box.bottom - box.top) >= photos.SIDES[-1]
+            assert covered.min() == covered.max() == 1
+
+
+def test_crops_of_photographs_share_no_pixel_between_splits() -> None:
+    pictures = photos.load_pictures()
+    crops = photos.draw_crops(pictures, 64, seed=0)
+    assert {split: len(items) for split, items in crops.items()} == photos.COUNTS
+    covered = {
+        split: {name: np.zeros(p.size[::-1], bool) for name, p in pictures.items()} for split in SPLITS
+    }
+    for split, items in crops.items():
+        assert len(set(items)) == len(items)
+        assert {crop.box.right - crop.box.left for crop in items} == set(photos.SIDES)
+        assert 0.4 < np.mean([crop.flip for crop in items]) < 0.6
+        for crop in items:
+            left, top, right, bottom = crop.box
+            assert left >= 0
+            assert top >= 0
+            width, height = pictures[crop.picture].size
+            assert right <= width
+            assert bottom <= height
+            covered[split][crop.picture][top:bottom, left:right] = True
+            square = np.asarray(photos.cut(pictures[crop.picture], crop).convert("L"), np.float32)
+            assert square.std() >= photos.FLAT - 1e-3
+    for name in pictures:
+        assert sum(covered[split][name].astype(int) for split in SPLITS).max() == 1
+
+
+def test_a_mirrored_crop_is_the_crop_mirrored() -> None:
+    ramp = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16))
+    box = photos.Box(2, 3, 6, 7)
+    plain, mirrored = (np.asarray(photos.cut(ramp, photos.Crop("x", box, flip))) for flip in (False, True))
+    assert plain[0].tolist() == [50, 51, 52, 53]
+    assert np.array_equal(mirrored, plain[:, ::-1])

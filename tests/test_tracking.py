@@ -1,0 +1,249 @@
+"""Runs and the registry, on a real MLflow store in a folder of its own."""
+
+import json
+import shutil
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from mlflow import MlflowClient
+from PIL import Image
+
+from roigan import paths, tracking
+from roigan.config import load_params
+from roigan.edit import complete_picture
+from roigan.errors import UserError
+from roigan.model import Model, save_model
+from roigan.systems.roigan import Generator
+
+PARAMS = load_params(Path(__file__).parents[1] / "params.yaml")
+SIZE = 16
+
+
+def train(seed: int = 0, fingerprint: str = "f00d") -> None:
+    """Leave in the current folder what the stages up to `train` leave: the real thing, but untrained."""
+    torch.manual_seed(seed)
+    model = PARAMS.model.model_copy(update={"width": 0.1})
+    config = {"image_size": SIZE, "channels": 3, "model": model.model_dump(), "fingerprint": fingerprint}
+    save_model(paths.MODEL, Generator(SIZE, 3, model), config)
+    paths.PREPARED.mkdir(parents=True, exist_ok=True)
+    paths.MASKS.mkdir(parents=True, exist_ok=True)
+    (paths.PREPARED / "statistics.json").write_text(json.dumps({"data": "0123456789abcdef"}))
+    np.savez(paths.MASKS / "ellipse.npz", bits=np.zeros((1, 32), np.uint8))
+    paths.REPORTS.mkdir(exist_ok=True)
+    paths.HISTORY.write_text("step,G/adv,note\n10,0.5,a\n20,0.25,b\n")
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory):
+    """An empty database: making its tables takes seconds, a copy nothing."""
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch, database):
+    monkeypatch.chdir(tmp_path)
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "DVC_EXP_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    train()
+    (tmp_path / ".roigan").mkdir()
+    shutil.copy(database, tmp_path / ".roigan")
+    return tmp_path
+
+
+@pytest.fixture
+def client(workspace):
+    return MlflowClient(tracking.store())
+
+
+def test_a_run_is_found_again_and_goes_on(client):
+    run_id = tracking.start_run(PARAMS, "f00d", {"data": "abc"})
+    tracking.log_metrics(run_id, 10, {"G/adv": 0.5, "D/gp": 1.5}, tracking.store())
+    tracking.finish_run(run_id, "FAILED")
+    assert tracking.start_run(PARAMS, "f00d") == run_id
+    tracking.log_metrics(run_id, 20, {"G/adv": 0.25})
+    tracking.finish_run(run_id)
+    run = client.get_run(run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["data"] == "abc"
+    assert run.data.params["train.lr_g"] == str(PARAMS.train.lr_g)
+    points = client.get_metric_history(run_id, "G/adv")
+    assert [(p.step, p.value) for p in points] == [(10, 0.5), (20, 0.25)]
+    assert tracking.start_run(PARAMS, "beef") != run_id  # other parameters, data or code: another run
+
+
+def test_a_run_bears_the_name_of_its_dvc_experiment(client, monkeypatch):
+    monkeypatch.setenv("DVC_EXP_NAME", "bold-fish")
+    assert client.get_run(tracking.start_run(PARAMS, "f00d")).info.run_name == "bold-fish"
+
+
+def test_the_store_outlives_the_workspace_of_a_queued_experiment(workspace, monkeypatch):
+    before = tracking.store()
+    temporary = workspace / ".dvc" / "tmp" / "exps" / "tmp1"
+    temporary.mkdir(parents=True)
+    monkeypatch.chdir(temporary)
+    assert tracking.store() == before
+
+
+def test_weights_are_registered_once(client):
+    first = tracking.register(PARAMS)
+    again = tracking.register(PARAMS)
+    assert str(again.version) == str(first.version) == "1"
+    train(seed=1)
+    second = tracking.register(PARAMS)
+    assert str(second.version) == "2"
+    assert str(tracking.find_version("roigan@candidate").version) == "2"
+    train(seed=0)  # back to the first weights: no third version, but the candidate moves
+    assert str(tracking.register(PARAMS).version) == "1"
+    assert str(tracking.find_version("models:/roigan@candidate").version) == "1"
+    # both versions stem from one run, yet each keeps its own weights
+    sums = {Model.load(tracking.load_registered("roigan", number)).sha256 for number in (1, 2)}
+    assert sums == {first.tags["sha256"], second.tags["sha256"]}
+
+
+def test_a_version_says_what_it_was_made_from(client):
+    version = tracking.register(PARAMS)
+    assert version.tags["data"] == "0123456789abcdef"
+    assert version.tags["params"] == PARAMS.fingerprint()
+    assert len(version.tags["masks"]) == 16
+    for word in ("0123456789abcdef", version.tags["sha256"], "scikit-image", "lr_g: 0.001"):
+        assert word in version.description
+    run = client.get_run(version.run_id)
+    assert run.data.tags["fingerprint"] == "f00d"
+    assert run.info.status == "FINISHED"
+
+
+def test_hashes_follow_the_masks_and_dvcs_lock(client):
+    first = tracking.register(PARAMS)
+    train(seed=1)
+    np.savez(paths.MASKS / "ellipse.npz", bits=np.ones((1, 32), np.uint8))
+    Path("dvc.lock").write_text(
+        "stages: {prepare: {outs: [{path: data/prepared, md5: abc.dir}]}, train: {outs: [{path: x, md5: d}]}}"
+    )
+    second = tracking.register(PARAMS)
+    assert first.tags["masks"] != second.tags["masks"]
+    assert second.tags["dvc.data/prepared"] == "abc.dir"
+
+
+def test_a_clone_without_runs_makes_them_anew(client):
+    """`dvc repro --pull` brings the artefacts, not the database."""
+    version = tracking.register(PARAMS)
+    points = client.get_metric_history(version.run_id, "G/adv")
+    assert [(p.step, p.value) for p in points] == [(10, 0.5), (20, 0.25)]
+
+
+def test_a_run_that_has_its_curves_is_not_given_them_twice(client):
+    run_id = tracking.start_run(PARAMS, "f00d")
+    tracking.log_metrics(run_id, 10, {"G/adv": 0.5})
+    assert tracking.register(PARAMS).run_id == run_id
+    assert len(client.get_metric_history(run_id, "G/adv")) == 1
+
+
+def test_the_registered_model_is_served_without_pickle_and_bit_identically(workspace, monkeypatch):
+    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    version = tracking.register(PARAMS)
+    packed = Path(tracking.load_registered("roigan")).parents[1]
+    assert not [path for path in packed.rglob("*") if path.suffix in (".pkl", ".pt", ".pth", ".bin")]
+    served = mlflow.pyfunc.load_model(str(packed))
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (2, 24, 20, 3), dtype=np.uint8)
+    mask = np.zeros((2, 24, 20, 1), np.uint8)
+    mask[:, 3:12, 5:15] = 255
+    given = {"seed": 7, "c": [0.5, -1.0], "k": [3]}
+    completed = served.predict({"image": image, "mask": mask}, params=given)
+    np.testing.assert_array_equal(completed, served.predict({"image": image, "mask": mask}, params=given))
+    np.testing.assert_array_equal(completed[mask[..., 0] == 0], image[mask[..., 0] == 0])
+    model = Model.load(paths.MODEL)
+    assert model.sha256 == version.tags["sha256"]
+    alone = complete_picture(
+        model, Image.fromarray(image[0]), mask[0, ..., 0] > 0, seed=7, c=[0.5, -1], k=[3]
+    )
+    np.testing.assert_allclose(completed[0], np.asarray(alone), atol=1)  # a batch of two rounds differently
+    other = served.predict({"image": image, "mask": mask}, params=given | {"seed": 8})
+    assert (other != completed).any()
+    default = served.predict({"image": image[:1], "mask": mask[:1]})
+    drawn = complete_picture(model, Image.fromarray(image[0]), mask[0, ..., 0] > 0, seed=0)
+    np.testing.assert_array_equal(default[0], np.asarray(drawn))
+    with pytest.raises(UserError, match="slider 0 is 2"):
+        served.predict({"image": image, "mask": mask}, params={"c": [2.0]})
+
+
+def test_evaluations_are_tabled_compared_and_promoted(client):
+    table = pd.DataFrame(
+        {
+            "method": ["roigan", "roigan", "fmm"],
+            "mask": ["ellipse", "mixture", "ellipse"],
+            "n": [9, 9, 9],
+            "fid": [10.0, 20.0, 99.0],
+            "diversity": [0.5, np.nan, 0.0],
+        }
+    )
+    Path("evaluation.csv").write_text("x")
+    first = tracking.register(PARAMS)
+    tracking.log_evaluation(first, table, [Path("evaluation.csv"), Path("missing.png")], "local 1a2b")
+    train(seed=1, fingerprint="beef")
+    second = tracking.register(PARAMS)
+    tracking.log_evaluation(second, table.assign(fid=[4.0, 6.0, 99.0]), [], "local 1a2b")
+    tracking.promote("roigan", 1)
+
+    listed = tracking.model_table()
+    assert listed["version"].tolist() == [1, 2]
+    assert listed["aliases"].tolist() == ["champion", "candidate"]
+    assert listed["fid"].tolist() == [15.0, 5.0]
+    assert listed["features"].tolist() == ["local 1a2b"] * 2
+
+    compared = tracking.compare("roigan@champion", "roigan/2")
+    assert compared.loc[("fid", "mixture")].tolist() == [20.0, 6.0, -14.0]
+    assert ("diversity", "mixture") not in compared.index
+    run = client.get_run(first.run_id)
+    assert run.data.metrics["evaluation/fmm/fid/ellipse"] == 99.0
+    assert [file.path for file in client.list_artifacts(first.run_id, "evaluation")] == [
+        "evaluation/evaluation.csv"
+    ]
+
+
+def test_what_is_not_there_is_named(workspace):
+    tracking.register(PARAMS)
+    for reference, complaint in [
+        ("models:/nobody/1", "no model 'nobody' in the registry; there is: roigan"),
+        ("roigan/9", "roigan has no version 9"),
+        ("roigan@champion", "roigan has no alias 'champion'; it has: candidate"),
+        ("roigan/" + "0" * 64, "roigan has no version 0000"),
+        ("roigan", "names no version"),
+        ("models:/roigan/latest", "names no version"),
+        ("models:/it's/1", "names no version"),
+    ]:
+        with pytest.raises(UserError, match=complaint):
+            tracking.find_version(reference)
+
+
+def test_looking_into_an_empty_registry_creates_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for look in (tracking.model_table, lambda: tracking.find_version("roigan/1")):
+        with pytest.raises(UserError, match="no model is registered yet"):
+            look()
+    assert not list(tmp_path.iterdir())
+
+
+def test_lost_artefacts_and_missing_models_are_said_in_one_line(workspace):
+    version = tracking.register(PARAMS)
+    folder = tracking.download(version)
+    folder.rename(workspace / "elsewhere")
+    with pytest.raises(UserError, match="roigan/1 is registered, but its files are gone"):
+        tracking.download(version)
+    paths.MODEL.rename("away")
+    with pytest.raises(UserError, match="run the stage `train` first"):
+        tracking.register(PARAMS)
+
+
+def test_a_store_that_does_not_answer_is_named(workspace, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{paths.HISTORY}")  # a CSV is no database
+    with pytest.raises(UserError, match="MLflow at sqlite:///reports") as caught:
+        tracking.start_run(PARAMS, "f00d")
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,204 @@
+"""The training loop: learns, resumes exactly, stops at NaN by name, and never continues changed runs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from roigan import launch as launching
+from roigan import train as training
+from roigan.config import Params
+from roigan.data import Shuffled, to_float, to_uint8
+from roigan.draws import Draws
+from roigan.errors import UserError
+from roigan.launch import CODE, launch, run_name
+from roigan.model import Model
+
+
+@pytest.fixture
+def project(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the prepared project, as the current folder."""
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+class Killed(BaseException):
+    """What SIGKILL is to a process: nothing after it runs."""
+
+
+def run(params: Params, project: Path, rows: list | None = None, die_after: int | None = None) -> Path:
+    """Train in-process; `die_after` epochs the process is gone."""
+    rows = [] if rows is None else rows
+
+    def on_report(row: dict) -> None:
+        rows.append(row)
+        if die_after and len(rows) == die_after:
+            raise Killed
+
+    return launch(params, project, run_name(params, project), on_report)
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "state.safetensors")
+
+
+def test_a_run_leaves_model_history_and_samples(small, project: Path) -> None:
+    rows: list[dict] = []
+    last = run(small(), project, rows)
+    model = Model.load(last / "model")
+    assert model.config["fingerprint"] == run_name(small(), project)
+    history = pd.read_csv(last / "history.csv")
+    assert history["step"].tolist() == [3, 6, 8]  # 24 images in batches of 8, and the last epoch cut short
+    assert [row["step"] for row in rows] == [3, 6, 8]
+    assert {"D/adv", "D/gp", "G/adv", "G/fm", "G/perceptual", "images_per_s"} <= set(history)
+    assert sorted(p.name for p in (last / "samples").iterdir()) == ["0000003.png", "0000008.png"]
+
+
+def test_killed_and_resumed_equals_not_interrupted(small, project: Path) -> None:
+    params = small()
+    whole = run(params, project)
+    expected, model = weights(whole), (whole / "model" / "generator.safetensors").read_bytes()
+    launching.forget(run_name(params, project))
+    with pytest.raises(Killed):
+        run(params, project, die_after=1)
+    rows: list[dict] = []
+    resumed = run(params, project, rows)
+    assert [row["step"] for row in rows] == [6, 8]  # the first epoch was not repeated
+    assert weights(resumed).keys() == expected.keys()
+    assert all(torch.equal(value, expected[key]) for key, value in weights(resumed).items())
+    assert (resumed / "model" / "generator.safetensors").read_bytes() == model
+    assert pd.read_csv(resumed / "history.csv")["step"].tolist() == [3, 6, 8]
+
+
+def test_a_half_written_checkpoint_is_not_continued(small, project: Path) -> None:
+    params = small()
+    with pytest.raises(Killed):
+        run(params, project, die_after=1)
+    half = project / ".roigan" / "runs" / run_name(params, project) / "unfinished"
+    half.mkdir()
+    (half / "state.json").write_text("{")
+    assert json.loads((run(params, project) / "state.json").read_text())["step"] == 8
+
+
+def test_the_same_parameters_give_the_same_weights_and_others_do_not(small, project: Path) -> None:
+    first = weights(run(small(), project))
+    launching.forget(run_name(small(), project))
+    again = weights(run(small(), project))
+    other = weights(run(small(train__seed=1), project))
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert not torch.equal(first["net/G/to_image.weight"], other["net/G/to_image.weight"])
+
+
+def test_changed_parameters_data_or_features_never_continue_old_weights(small, project: Path) -> None:
+    name = run_name(small(), project)
+    assert run_name(small(), project) == name
+    assert run_name(small(train__lr_g=2e-3), project) != name
+    assert run_name(small(losses__gp=1.0), project) != name
+    assert run_name(small(evaluate__seed=3), project) == name  # does not touch the training
+    statistics = project / "data/prepared/statistics.json"
+    content = json.loads(statistics.read_text())
+    statistics.write_text(json.dumps(content | {"data": "0" * 16}))
+    assert run_name(small(), project) != name
+    statistics.write_text(json.dumps(content))
+    network = project / "data/features/network.safetensors"
+    network.write_bytes(network.read_bytes() + b" ")
+    assert run_name(small(), project) != name
+
+
+def test_fresh_discards_the_interrupted_run(small, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Killed):
+        run(small(), project, die_after=1)
+    monkeypatch.setenv("ROIGAN_FRESH", "1")
+    rows: list[dict] = []
+    run(small(), project, rows)
+    assert [row["step"] for row in rows] == [3, 6, 8]
+
+
+def test_nan_stops_the_run_with_the_terms_name(small, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "roigan.losses.reconstruction.total_variation", lambda y, M: (y * float("nan")).mean()
+    )
+    with pytest.raises(UserError, match=r"G/tv became nan in epoch 1"):
+        run(small(), project)
+
+
+def test_too_few_images_for_a_batch(small, project: Path) -> None:
+    with pytest.raises(UserError, match="only 24 training images"):
+        run(small(train__batch_size=32), project)
+
+
+def test_cached_masks_are_trained_on(small, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "Sampler", None)  # no fresh masks
+    assert run(small(masks__cached=True), project).is_dir()
+
+
+def test_the_code_that_names_a_run_is_what_training_imports() -> None:
+    """What `roigan.train` imports is part of a run's identity: changed code never continues old runs."""
+    import subprocess
+    import sys
+
+    script = "import sys, roigan.train; print(*sorted(m for m in sys.modules if m.startswith('roigan.')))"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    modules = {name.split(".")[1] for name in loaded.split()}
+    assert modules == set(CODE)
+
+
+def test_training_needs_neither_ray_nor_mlflow() -> None:
+    import subprocess
+    import sys
+
+    script = "import sys, roigan.launch; print([m for m in ('ray', 'mlflow', 'dvc') if m in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert loaded.strip() == "[]"
+
+
+@pytest.mark.slow
+def test_a_tiny_set_is_overfitted(small, project: Path) -> None:
+    """Trained on eight images with reconstruction losses, the filling comes close to the truth."""
+    prepared = project / "data/prepared/train.npy"
+    np.save(prepared, np.load(prepared)[:8])
+    params = small(
+        train__steps=250,
+        train__flip=False,
+        losses__l1=10.0,
+        train__lr_g=3e-3,
+        model__width=0.25,
+        train__ema=0.9,
+    )
+    last = run(params, project)
+    history = pd.read_csv(last / "history.csv")
+    l1 = history["G/l1"] / 10
+    assert l1.iloc[-1] < 0.25 * l1.iloc[0]
+    assert l1.iloc[-1] < 0.1
+
+
+# --- The pieces ---------------------------------------------------------------------------------------
+
+
+def test_pixels_survive_the_way_to_floats_and_back() -> None:
+    images = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1).repeat(3, -1)
+    assert np.array_equal(to_uint8(to_float(images)), images)
+
+
+def test_every_epoch_shows_every_image_once_in_another_order() -> None:
+    order = Shuffled(12, 4, seed=0)
+    epochs = [torch.cat([order.indices(3 * e + i) for i in range(3)]) for e in range(2)]
+    for epoch in epochs:
+        assert sorted(epoch.tolist()) == list(range(12))
+    assert epochs[0].tolist() != epochs[1].tolist()
+
+
+def test_draws_do_not_depend_on_the_ranks_or_on_each_other() -> None:
+    whole, half = Draws(0, 5, 8), Draws(0, 5, 8, slice(4, 8))
+    whole.uniform("something else", 3)
+    assert torch.equal(whole.normal("z0", 7)[4:], half.normal("z0", 7))
+    assert not torch.equal(Draws(0, 6, 8).normal("z0", 7), whole.normal("z0", 7))
+    assert not torch.equal(Draws(1, 5, 8).normal("z0", 7), whole.normal("z0", 7))
