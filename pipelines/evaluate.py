@@ -20,10 +20,10 @@ PROMOTION, METRICS = paths.REPORTS / "promotion.json", paths.REPORTS / "metrics.
 
 def main() -> None:
     params = load_params()
-    # by its weights: alias `candidate` may have moved on to another experiment's model in the meantime
-    registered = json.loads(paths.REGISTERED.read_text())
-    name, sha256 = registered["name"], registered["sha256"]
-    version = tracking.find_version(f"{name}/{sha256}")
+    # by its weights: alias `candidate` may have moved on to another experiment's model in the meantime;
+    # and a clone that pulled the artefacts has no registry yet
+    version = tracking.register(params, paths.MODEL)
+    name, sha256 = version.name, version.tags["sha256"]
     device = "cuda" if params.train.use_gpu and torch.cuda.is_available() else "cpu"
     model = Model.load(tracking.load_registered(name, sha256)).to(device)
     features = load_features(paths.FEATURES).to(device)

@@ -15,9 +15,8 @@ COLUMNS, MORE, SWEPT = 8, 16, 2  # images in figures 4.3, 4.4 and 4.5
 
 def main() -> None:
     params = load_params()
-    registered = read_json(paths.REGISTERED)
-    version = tracking.find_version(f"{registered['name']}/{registered['sha256']}")
-    model = Model.load(tracking.load_registered(registered["name"], registered["sha256"]))
+    version = tracking.register(params, paths.MODEL)  # finds the version of these weights, or makes it anew
+    model = Model.load(tracking.download(version))
     test, seed = load_split(paths.PREPARED, "test"), params.evaluate.seed
     rivals = methods(params, model, load_split(paths.PREPARED, "train"))
     completions = {report.METHODS[name][0]: complete for name, complete in rivals.items()}

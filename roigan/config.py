@@ -120,18 +120,20 @@ class ModelParams(Block):
     spectral_norm: bool = False
     """Spectral normalisation in D (the author's code has it, the thesis does not)."""
     output_norm: bool = False
-    """InstanceNorm before the final tanh, as in the thesis; it fixes every image's mean colour."""
+    """InstanceNorm before the final tanh, as in the thesis: every image gets the same mean and contrast, and
+    regions came out saturated where plain small initial weights gave matching colours (75 steps, same seed)."""
 
 
 class LossParams(Block):
-    """One weight per row of the loss table; the formulas are in roigan/losses and roigan/systems."""
+    """One weight per row of the thesis' loss table; the formulas are in roigan/losses and roigan/systems."""
 
     adv_d: Weight = 1.0
     gp: Weight = 5.0
     zero: Weight = 1e-4
     adv_g: Weight = 1.0
     fm: Weight = 1.0
-    perceptual: Weight = 5.0
+    perceptual: Weight = 1.0
+    """The thesis' 5 belongs to VGG maps as they come; ours are scaled to a mean of 1 each."""
     tv: Weight = 0.5
     kl: Weight = 0.5
     info: Weight = 0.5

@@ -1,4 +1,4 @@
-"""Where training runs: a Ray Train group, one rank per device, or this process; the one room that knows Ray."""
+"""Where training runs: a Ray Train group, one rank per device, or this process. Only this room knows Ray."""
 
 from __future__ import annotations
 

@@ -56,6 +56,8 @@ class Generator(nn.Module):
             inputs = outputs
         self.output_norm = model.output_norm
         self.to_image = Conv2d(inputs, channels, 3, padding=1, equalised=eq, bias=not model.output_norm)
+        if not model.output_norm:  # start grey: a saturated tanh has no gradient to leave black or white by
+            self.to_image.gain *= 0.1
 
     def forward(self, x: Tensor, M: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """x: [B, C, H, W]; M: [B, 1, H, W]; z: [B, 256]. Returns G like x, mu and logvar [B, style]."""
