@@ -235,7 +235,7 @@ def _controller_callback(on_report: OnReport, said: Path) -> Any:
 
         def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
             rank, error = next(iter(worker_exceptions.items()))
-            reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+            reason = (str(error).strip() or type(error).__name__).splitlines()[-1].split(". ")[0]
             with said.open("a") as file:
                 file.write(f"lost worker {rank} ({reason}); going on from the last checkpoint\n")
 
