@@ -119,6 +119,9 @@ class ModelParams(Block):
     """Equalised learning rate (3.20)."""
     spectral_norm: bool = False
     """Spectral normalisation in D (the author's code has it, the thesis does not)."""
+    continue_colours: bool = True
+    """G paints onto a smooth continuation of the surroundings. The thesis' normalisations hide the colours
+    around the region from G; without this its fillings match them by chance."""
     output_norm: bool = False
     """InstanceNorm before the final tanh, as in the thesis: every image gets the same mean and contrast, and
     regions came out saturated where plain small initial weights gave matching colours (75 steps, same seed)."""
@@ -128,7 +131,8 @@ class LossParams(Block):
     """One weight per row of the thesis' loss table; the formulas are in roigan/losses and roigan/systems."""
 
     adv_d: Weight = 1.0
-    gp: Weight = 5.0
+    gp: Weight = 0.5
+    """The thesis' 5 holds D back more than it teaches it in runs of this length."""
     zero: Weight = 1e-4
     adv_g: Weight = 1.0
     fm: Weight = 1.0

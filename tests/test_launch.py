@@ -80,47 +80,28 @@ EVERY_EPOCH = [3, 6, 9, 12, 15, 18, 21, 24]
 
 
 def test_killed_worker_and_killed_driver_lose_at_most_an_epoch(project: Path) -> None:
-    """One uninterrupted run, one whose worker is killed, and one whose driver is: the same weights."""
-    whole = finish(project, start(project))
-    assert "epoch 8  step 24/24" in whole
+    """A run whose worker and then whose driver is killed ends with the weights of an undisturbed one."""
+    assert "epoch 8  step 24/24" in finish(project, start(project))
     assert points(project) == EVERY_EPOCH
     expected = load_file(project / "models/roigan/generator.safetensors")
+    for folder in (".roigan", "models", "reports"):
+        shutil.rmtree(project / folder)
 
-    def same_as_uninterrupted() -> None:
-        weights = load_file(project / "models/roigan/generator.safetensors")
-        assert all((weights[key] == expected[key]).all() for key in expected)
-        assert pd.read_csv(project / "reports/history.csv")["step"].tolist() == EVERY_EPOCH
-
-    # a worker
-    shutil.rmtree(project / ".roigan")
     process = start(project)
     wait_for(project, "epoch 2 ", process)
     workers_of(process)[0].send_signal(signal.SIGKILL)
-    log = finish(project, process)
-    assert "lost worker" in log
-    assert log.count("epoch 1  step") == 1  # what was reported before is not done again
-    assert sum(log.count(f"epoch {epoch}  step") for epoch in range(1, 9)) <= 9  # at most one epoch lost
+    wait_for(project, "lost worker", process)
+    wait_for(project, "epoch 4 ", process)
+    process.send_signal(signal.SIGKILL)  # and with it the whole local Ray
+    process.wait()
+    before = (project / "log.txt").read_text()
+    after = finish(project, start(project, "again.txt"), "again.txt")
+
+    assert "continuing at step" in after
+    for epoch in range(1, 9):  # each disturbance repeats at most one epoch
+        assert (before + after).count(f"epoch {epoch}  step") <= 3, before + after
+    assert (before + after).count("  step ") <= 8 + 2
     assert sorted(set(points(project))) == EVERY_EPOCH
-    same_as_uninterrupted()
-
-    # the driver, and with it the whole local Ray
-    shutil.rmtree(project / ".roigan")
-    process = start(project)
-    wait_for(project, "epoch 3 ", process)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    log = finish(project, start(project, "again.txt"), "again.txt")
-    assert "continuing at step" in log
-    assert "epoch 1  step" not in log
-    same_as_uninterrupted()
-
-
-def test_changed_parameters_do_not_continue_the_killed_run(project: Path, small) -> None:
-    process = start(project)
-    wait_for(project, "epoch 2 ", process)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    write(project, small(train__num_workers=2, train__steps=6, train__lr_g=2e-3))
-    log = finish(project, start(project, "changed.txt"), "changed.txt")
-    assert "continuing" not in log
-    assert "epoch 1  step 3/6" in log
+    assert pd.read_csv(project / "reports/history.csv")["step"].tolist() == EVERY_EPOCH
+    weights = load_file(project / "models/roigan/generator.safetensors")
+    assert all((weights[key] == expected[key]).all() for key in expected)

@@ -113,6 +113,14 @@ def test_changed_parameters_data_or_features_never_continue_old_weights(small, p
     assert run_name(small(), project) != name
 
 
+def test_an_interrupted_run_is_not_continued_with_other_parameters(small, project: Path) -> None:
+    with pytest.raises(Killed):
+        run(small(), project, die_after=1)
+    rows: list[dict] = []
+    run(small(train__lr_g=2e-3), project, rows)
+    assert [row["step"] for row in rows] == [3, 6, 8]
+
+
 def test_fresh_discards_the_interrupted_run(small, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Killed):
         run(small(), project, die_after=1)

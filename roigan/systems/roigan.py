@@ -16,7 +16,15 @@ from torch import Tensor, nn
 
 from roigan.config import ModelParams, Params
 from roigan.game import Batch, Player, Terms
-from roigan.layers import Conv2d, GatedConv2d, Linear, UpsampleBlock, instance_norm, lrelu
+from roigan.layers import (
+    Conv2d,
+    GatedConv2d,
+    Linear,
+    UpsampleBlock,
+    continuation,
+    instance_norm,
+    lrelu,
+)
 from roigan.losses import adversarial, features, latent, reconstruction
 from roigan.masks import complete
 
@@ -54,7 +62,7 @@ class Generator(nn.Module):
             outputs = wide(100 if side == 4 else 64)
             self.decoder.append(UpsampleBlock(inputs + skip(side), outputs, wide(128), style, equalised=eq))
             inputs = outputs
-        self.output_norm = model.output_norm
+        self.output_norm, self.continue_colours = model.output_norm, model.continue_colours
         self.to_image = Conv2d(inputs, channels, 3, padding=1, equalised=eq, bias=not model.output_norm)
         if not model.output_norm:  # start grey: a saturated tanh has no gradient to leave black or white by
             self.to_image.gain *= 0.1
@@ -75,7 +83,11 @@ class Generator(nn.Module):
             side = h.shape[-1]
             h = block(h, _resize(M, side), _resize(M, 2 * side), f)
         image = self.to_image(h)  # [B, C, H, W]
-        return torch.tanh(instance_norm(image) if self.output_norm else image).float(), mu, logvar
+        if self.output_norm:
+            image = instance_norm(image)
+        if self.continue_colours:
+            image = image + torch.atanh(0.95 * continuation(x, M))  # 0.95: pure white keeps a gradient
+        return torch.tanh(image).float(), mu, logvar
 
 
 def _resize(M: Tensor, side: int) -> Tensor:
