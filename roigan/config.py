@@ -123,8 +123,7 @@ class ModelParams(Block):
     """G paints onto a smooth continuation of the surroundings. The thesis' normalisations hide the colours
     around the region from G; without this its fillings match them by chance."""
     output_norm: bool = False
-    """InstanceNorm before the final tanh, as in the thesis: every image gets the same mean and contrast, and
-    regions came out saturated where plain small initial weights gave matching colours (75 steps, same seed)."""
+    """InstanceNorm before the final tanh, as in the thesis: all images then have one mean and contrast."""
 
 
 class LossParams(Block):
@@ -132,7 +131,7 @@ class LossParams(Block):
 
     adv_d: Weight = 1.0
     gp: Weight = 0.5
-    """The thesis' 5 holds D back more than it teaches it in runs of this length."""
+    """The thesis' 5 kept D's hinge loss at 2 for the first hundreds of steps."""
     zero: Weight = 1e-4
     adv_g: Weight = 1.0
     fm: Weight = 1.0
@@ -211,7 +210,7 @@ class EvaluateParams(Block):
 
     limit: Positive | None = None
     """At most this many test images; None takes all."""
-    batch_size: Positive = 64
+    batch_size: Positive = 200
     diversity_images: Positive = 32
     """Images on which diversity across z is measured, with `diversity_samples` fillings each."""
     diversity_samples: Annotated[int, Field(ge=2)] = 4

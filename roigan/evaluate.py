@@ -11,6 +11,7 @@ from __future__ import annotations
 import statistics
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -63,22 +64,24 @@ def evaluate(
     reference = features.embed_images(test)  # [N, F]
     parts = (reference[:half], reference[half:])
     gaussians = [fid.statistics(part) for part in parts]
+
+    def scores(name: str, completion: Completion, family: str) -> dict[str, Any]:
+        bar.set_postfix_str(f"{family}, {name}", refresh=False)
+        M = masks[family][torch.arange(len(test)) % len(masks[family])]  # [N, 1, H, W]
+        row, embedded = _complete_and_score(name, completion, test, M, features, params, bar)
+        mine = (embedded[:half], embedded[half:])
+        crossed = [fid.distance(fid.statistics(mine[i]), gaussians[1 - i]) for i in (0, 1)]
+        row["fid"] = statistics.fmean(crossed)
+        row["kid"] = statistics.fmean([kid.distance(mine[i], parts[1 - i]) for i in (0, 1)])
+        return {"method": name, "mask": family, "n": len(test), **row}
+
     rows = []
-    scored = {**completions, "real": real}
-    with tqdm(
-        total=len(masks) * len(scored) * len(test), desc="evaluate", unit="image", file=sys.stderr
-    ) as bar:
-        for family, cache in masks.items():
-            M = cache[torch.arange(len(test)) % len(cache)]  # [N, 1, H, W]
-            for name, completion in scored.items():
-                bar.set_postfix_str(f"{family}, {name}", refresh=False)
-                row, embedded = _complete_and_score(name, completion, test, M, features, params, bar)
-                mine = (embedded[:half], embedded[half:])
-                row["fid"] = statistics.fmean(
-                    [fid.distance(fid.statistics(mine[i]), gaussians[1 - i]) for i in (0, 1)]
-                )
-                row["kid"] = statistics.fmean([kid.distance(mine[i], parts[1 - i]) for i in (0, 1)])
-                rows.append({"method": name, "mask": family, "n": len(test), **row})
+    total = (len(masks) * len(completions) + 1) * len(test)
+    with tqdm(total=total, desc="evaluate", unit="image", file=sys.stderr) as bar:
+        floor = scores("real", real, next(iter(masks)))  # the same under every mask
+        for family in masks:
+            rows += [scores(name, completion, family) for name, completion in completions.items()]
+            rows.append(floor | {"mask": family})
     return pd.DataFrame(rows)[COLUMNS]
 
 

@@ -17,7 +17,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from roigan import features_pretrained as pretrained
 from roigan.config import FeatureParams
 from roigan.data import load_split, load_statistics, to_float
 from roigan.errors import UserError
@@ -105,6 +104,8 @@ def make_features(prepared: Path, params: FeatureParams, folder: Path) -> Featur
         about |= {"width": params.width, "accuracy": round(accuracy, 4)}
         network = FeatureNetwork("local", trunk)
     else:
+        from roigan import features_pretrained as pretrained  # torchvision takes seconds to import
+
         network = FeatureNetwork(params.network, pretrained.load(params.network, params.path))
     count = min(len(images), CALIBRATION_IMAGES)
     spaced = np.linspace(0, len(images) - 1, count).astype(int)
@@ -156,6 +157,8 @@ def load_features(folder: Path) -> FeatureNetwork:
     if about["network"] == "local":
         trunk: nn.Module = LocalTrunk(about["channels"], about["width"])
     else:
+        from roigan import features_pretrained as pretrained
+
         trunk = pretrained.build(about["network"])
     network = FeatureNetwork(about["network"], trunk, sha256)
     network.load_state_dict(load_file(weights))

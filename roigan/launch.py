@@ -180,7 +180,13 @@ def start_ray(params: Params) -> None:
     address = os.environ.get("RAY_ADDRESS", "local")
     cores = max(os.cpu_count() or 1, params.train.num_workers) if address == "local" else None
     # what workers say comes through reports; Ray's own forwarding would prefix, repeat and interleave it
-    ray.init(address=address, num_cpus=cores, log_to_driver=False, logging_level=logging.ERROR)
+    ray.init(
+        address=address,
+        num_cpus=cores,
+        include_dashboard=False,  # half a dozen processes that a laptop has no use for
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
 
 
 def _worker(config: dict[str, Any]) -> str | None:

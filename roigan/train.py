@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import csv
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -10,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -115,7 +115,7 @@ def train(params: Params, place: Place) -> str | None:
             for file, picture in samples.items():
                 save_png(folder / "samples" / file, picture)
             checkpoint.save(folder, kept, optimizers, state)
-            pd.DataFrame(state["history"]).to_csv(folder / "history.csv", index=False)
+            write_history(folder / "history.csv", state["history"])
             save_model(folder / "model", average, model_config(params, place, state["precision"]))
         place.report(row, folder)
     return None
@@ -175,3 +175,12 @@ def model_config(params: Params, place: Place, precision: str) -> dict[str, Any]
         "fingerprint": place.name,
         "precision": precision,
     }
+
+
+def write_history(path: Path, rows: list[dict[str, Any]]) -> None:
+    """The epochs as CSV; a term that was not computed in an epoch leaves its cell empty."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(names))
+        writer.writeheader()
+        writer.writerows(rows)
