@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +20,15 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 MaskFamily = Literal["rectangle", "ellipse", "mixture", "half", "centre", "border", "free_form", "scattered"]
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads 3e-4 as a number, as YAML 1.2 does and DVC writes; YAML 1.1 wants 3.0e-4."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
 
 
 class Block(BaseModel):
@@ -135,8 +145,8 @@ class LossParams(Block):
     zero: Weight = 1e-4
     adv_g: Weight = 1.0
     fm: Weight = 1.0
-    perceptual: Weight = 1.0
-    """The thesis' 5 belongs to VGG maps as they come; ours are scaled to a mean of 1 each."""
+    perceptual: Weight = 5.0
+    """On maps scaled to a mean of 1 each, whatever the feature network."""
     tv: Weight = 0.5
     kl: Weight = 0.5
     info: Weight = 0.5
@@ -270,7 +280,7 @@ def load_params(path: str | Path = "params.yaml") -> Params:
     """
     path = Path(path)
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.load(path.read_text(), Loader=_Loader)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; run from the project's folder") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -56,6 +56,13 @@ def test_a_mistake_is_named_in_one_line(block: str, key: str | None, value: Any,
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("written", ["3e-4", "3E-4", "3.0e-4", "0.0003"])
+def test_numbers_as_people_write_them(tmp_path: Path, written: str) -> None:
+    text = (ROOT / "params.yaml").read_text().replace("lr_g: 1.0e-3", f"lr_g: {written}")
+    (tmp_path / "params.yaml").write_text(text)
+    assert load_params(tmp_path / "params.yaml").train.lr_g == 3e-4
+
+
 def test_missing_and_malformed_files(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist"):
         load_params(tmp_path / "params.yaml")
