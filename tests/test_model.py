@@ -1,0 +1,84 @@
+"""A model folder: what is saved comes back, damage is named, and outside the region not a bit changes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from roigan.config import ModelParams
+from roigan.errors import UserError
+from roigan.masks import FAMILIES, sample
+from roigan.model import Model, save_model
+from roigan.systems.roigan import Generator
+
+PARAMS = ModelParams(system="roigan", width=0.125)
+CONFIG = {"system": "roigan", "image_size": 16, "channels": 3, "model": PARAMS.model_dump()}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("model")
+    save_model(folder, Generator(16, 3, PARAMS), CONFIG)
+    return folder
+
+
+def test_a_saved_model_completes_as_before(folder: Path) -> None:
+    torch.manual_seed(0)
+    G = Generator(16, 3, PARAMS)
+    model = Model.load(folder)
+    x, M = torch.rand(2, 3, 16, 16), sample("ellipse", 2, 16, torch.Generator().manual_seed(0))
+    z = model.latent(2, torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        expected = torch.where(M > 0.5, G(x, M, z)[0], x)
+    assert torch.equal(model.complete(x, M, z), expected)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.sampled_from(sorted(FAMILIES)), st.integers(0, 2**31 - 1))
+def test_outside_not_a_bit_changes_and_inside_something_does(folder: Path, family: str, seed: int) -> None:
+    model, generator = Model.load(folder), torch.Generator().manual_seed(seed)
+    x = torch.rand(2, 3, 16, 16, generator=generator) * 2 - 1
+    M = sample(family, 2, 16, generator)
+    y = model.complete(x, M, model.latent(2, generator))
+    outside = (M == 0).expand_as(x)
+    assert y[outside].numpy().tobytes() == x[outside].numpy().tobytes()
+    assert not torch.equal(y, x)
+
+
+def test_the_region_is_never_looked_at(folder: Path) -> None:
+    """What is to be removed must not leak into the filling."""
+    model, generator = Model.load(folder), torch.Generator().manual_seed(3)
+    x, M = torch.rand(2, 3, 16, 16, generator=generator), sample("mixture", 2, 16, generator)
+    z = model.latent(2, generator)
+    other = torch.where(M > 0.5, torch.rand(2, 3, 16, 16, generator=generator), x)
+    assert torch.equal(model.complete(x, M, z), model.complete(other, M, z))
+
+
+def test_a_slider_keeps_the_noise_of_its_seed(folder: Path) -> None:
+    model = Model.load(folder)
+    c = torch.zeros(10)
+    z = [model.latent(1, torch.Generator().manual_seed(5), c=value, k=[3] * 10) for value in (c, c + 1)]
+    assert torch.equal(z[0][:, :146], z[1][:, :146])
+    assert z[1][0, 146:156].tolist() == [1.0] * 10
+    assert z[0][:, 156:].reshape(10, 10).argmax(1).tolist() == [3] * 10
+
+
+def test_damage_is_named(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is missing"):
+        Model.load(tmp_path)
+    weights, config = (folder / name for name in ("generator.safetensors", "config.json"))
+    (tmp_path / "config.json").write_text(config.read_text())
+    (tmp_path / "generator.safetensors").write_bytes(weights.read_bytes()[:-8])
+    with pytest.raises(UserError, match="not the file"):
+        Model.load(tmp_path)
+    (tmp_path / "generator.safetensors").write_bytes(weights.read_bytes())
+    wrong = json.loads(config.read_text()) | {"image_size": 32}
+    (tmp_path / "config.json").write_text(json.dumps(wrong))
+    with pytest.raises(UserError, match="holds no model that this version can read"):
+        Model.load(tmp_path)
