@@ -31,6 +31,11 @@ _Loader.add_implicit_resolver(
 )
 
 
+def read_yaml(text: str) -> Any:
+    """The content of a YAML text; plain data only. Raises yaml.YAMLError."""
+    return yaml.load(text, Loader=_Loader)
+
+
 class Block(BaseModel):
     """A block of params.yaml: immutable, unknown keys refused, values never coerced between types."""
 
@@ -280,7 +285,7 @@ def load_params(path: str | Path = "params.yaml") -> Params:
     """
     path = Path(path)
     try:
-        content = yaml.load(path.read_text(), Loader=_Loader)
+        content = read_yaml(path.read_text())
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; run from the project's folder") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

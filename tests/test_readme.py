@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from roigan import cli
-from roigan.config import load_params, parse_params
+from roigan.config import load_params, parse_params, read_yaml
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -80,7 +80,7 @@ def test_command_is_known(command: str) -> None:
 
 @pytest.mark.parametrize("block", blocks("yaml"))
 def test_shown_parameters_are_valid(block: str) -> None:
-    parse_params(changed(params(), yaml.safe_load(block)))
+    parse_params(changed(params(), read_yaml(block)))
 
 
 def test_linked_files_exist() -> None:
