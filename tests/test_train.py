@@ -185,8 +185,8 @@ def test_a_tiny_set_is_overfitted(small, project: Path) -> None:
     last = run(params, project)
     history = pd.read_csv(last / "history.csv")
     l1 = history["G/l1"] / 10
-    assert l1.iloc[-1] < 0.25 * l1.iloc[0]
-    assert l1.iloc[-1] < 0.1
+    assert l1.iloc[-1] < 0.4 * l1.iloc[0]  # a smooth continuation is already near the truth
+    assert l1.iloc[-1] < 0.06
 
 
 # --- The pieces ---------------------------------------------------------------------------------------
