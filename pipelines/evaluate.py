@@ -25,7 +25,7 @@ def main() -> None:
     version = tracking.register(params, paths.MODEL)
     name, sha256 = version.name, version.tags["sha256"]
     device = "cuda" if params.train.use_gpu and torch.cuda.is_available() else "cpu"
-    model = Model.load(tracking.load_registered(name, sha256)).to(device)
+    model = Model.load(tracking.download(version)).to(device)
     features = load_features(paths.FEATURES).to(device)
     completions = methods(params, model, load_split(paths.PREPARED, "train"))
     masks: dict[str, torch.Tensor] = {

@@ -18,7 +18,7 @@ from roigan import checkpoint, paths
 from roigan.config import Params
 from roigan.data import Shuffled, load_split, load_statistics, normalise
 from roigan.draws import Draws
-from roigan.features import load_features
+from roigan.features import FeatureNetwork, load_features
 from roigan.game import Batch, Nets, play
 from roigan.masks import CachedSampler, Sampler, load_cache
 from roigan.model import save_model
@@ -116,7 +116,7 @@ def train(params: Params, place: Place) -> str | None:
                 save_png(folder / "samples" / file, picture)
             checkpoint.save(folder, kept, optimizers, state)
             write_history(folder / "history.csv", state["history"])
-            save_model(folder / "model", average, model_config(params, place, state["precision"]))
+            save_model(folder / "model", average, model_config(params, place, perceptual, state["precision"]))
         place.report(row, folder)
     return None
 
@@ -160,9 +160,8 @@ def update_average(average: nn.Module, G: nn.Module, weight: float) -> None:
         mine.copy_(its)
 
 
-def model_config(params: Params, place: Place, precision: str) -> dict[str, Any]:
+def model_config(params: Params, place: Place, features: FeatureNetwork, precision: str) -> dict[str, Any]:
     """What travels with the weights: how to build the network, and where the weights come from."""
-    features = load_features(place.root / paths.FEATURES)
     statistics = load_statistics(place.root / paths.PREPARED)
     return {
         "system": params.model.system,
