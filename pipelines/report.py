@@ -41,6 +41,7 @@ def main() -> None:
         "completions": [shown(family, files[f"figure_4_3_{family}"]) for family in families],
         "more": [shown("", files["figure_4_4"], f"Mask family: {families[0]}.")],
         "sliders": [shown("", files[f"figure_4_5_{i + 1}"], f"Test image {i + 1}.") for i in range(SWEPT)],
+        "independence": [shown("", figures.matrix(read_table(paths.INDEPENDENCE).set_index("set")))],
         "samples": [shown(f"step {int(path.stem)}", path) for path in samples],
         "losses": [shown("", figures.losses(history, report.dead_value(params)), "Horizontal axis: steps.")],
         "data": [
@@ -50,7 +51,8 @@ def main() -> None:
     }
     way = report.way_of_the_data(params, statistics, read_json(paths.FEATURES / "config.json"), version)
     table, promotion = read_table(paths.EVALUATION), read_json(paths.REPORTS / "promotion.json")
-    page = report.render(params, table, history, promotion, way, sections)
+    control = read_table(paths.CONTROL)
+    page = report.render(params, table, control, history, promotion, way, sections)
     (paths.REPORTS / "report.html").write_text(page, encoding="utf-8")
     print(f"report: {paths.REPORTS / 'report.html'}")
 

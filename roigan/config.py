@@ -134,9 +134,16 @@ class ModelParams(Block):
     """Equalised learning rate (3.20)."""
     spectral_norm: bool = False
     """Spectral normalisation in D (the author's code has it, the thesis does not)."""
-    continue_colours: bool = True
-    """G paints onto a smooth continuation of the surroundings. The thesis' normalisations hide the colours
-    around the region from G; without this its fillings match them by chance."""
+    blend: Literal["none", "colours", "membrane"] = "membrane"
+    """How a filling meets its surroundings. The thesis' normalisations hide the colours around the region
+    from G (none); G may paint onto their smooth continuation (colours); and what is left of the difference
+    at the edge may be spread over the region, as in Poisson blending (membrane)."""
+    direct_controls: bool = True
+    """Sliders and codes are scaled to be heard through the noise (in the thesis 92 % of z's energy), and enter
+    every upsample block beside f(z), in its denormalisations and as a shift, where nothing scrambles them."""
+    reader: Literal["trunk", "own"] = "own"
+    """What Q reads the controls from: D's last maps, as in the thesis, or the completed image, by
+    convolutions of its own."""
     output_norm: bool = False
     """InstanceNorm before the final tanh, as in the thesis: all images then have one mean and contrast."""
 
@@ -178,6 +185,8 @@ class TrainParams(Block):
     """Images per step over all workers together."""
     lr_g: Rate
     lr_d: Rate
+    decay: Share = 0.25
+    """Share of the steps, at the end, over which both learning rates fall to 0."""
     betas: tuple[float, float] = (0.5, 0.999)
     num_workers: Annotated[int, Field(ge=0)]
     """Ranks of the Ray Train group, one per device; 0 trains in this process, without Ray."""
@@ -234,10 +243,28 @@ class EvaluateParams(Block):
     seed: Seed = 0
 
 
+class ControlParams(Block):
+    """Stage `control`: a reader learns the controls from completed images and is examined on others."""
+
+    mask: MaskFamily = "ellipse"
+    train: Positive = 2000
+    """Fillings of training images that the reader learns from."""
+    test: Positive = 500
+    """Fillings of test images that it is examined on."""
+    images: Annotated[int, Field(ge=2)] = 32
+    """Test images on which the effect of every single control is measured."""
+    width: Rate = 0.5
+    """Of the reader; 1 has 128 to 512 channels."""
+    steps: Positive = 400
+    batch_size: Positive = 32
+    lr: Rate = 1e-3
+    seed: Seed = 0
+
+
 class Gate(Block):
     """A condition for promotion: `metric` under `mask` is below (or above) a number or a method's value."""
 
-    metric: Literal["fid", "kid", "l1", "psnr", "ssim", "border", "diversity"]
+    metric: Literal["fid", "kid", "pids", "uids", "percep", "l1", "psnr", "ssim", "border", "diversity"]
     mask: MaskFamily
     below: float | Literal["fmm", "nearest", "real"] | None = None
     above: float | Literal["fmm", "nearest", "real"] | None = None
@@ -261,6 +288,7 @@ class Params(Block):
     train: TrainParams
     register_: RegisterParams = Field(default=RegisterParams(), alias="register")
     evaluate: EvaluateParams = EvaluateParams()
+    control: ControlParams = ControlParams()
     gates: list[Gate] = []
 
     @model_validator(mode="after")

@@ -24,13 +24,15 @@ from roigan.config import EvaluateParams, Params
 from roigan.data import to_float, to_uint8
 from roigan.errors import UserError
 from roigan.features import FeatureNetwork
-from roigan.metrics import fid, kid
+from roigan.metrics import fid, kid, perceptual
 from roigan.metrics.border import jump
 from roigan.metrics.diversity import diversity
+from roigan.metrics.ids import p_ids_and_u_ids
 from roigan.metrics.pixels import l1, psnr, ssim
 from roigan.model import Model
 
-COLUMNS = ["method", "mask", "n", "fid", "kid", "l1", "psnr", "ssim", "border", "diversity"]
+METRICS = ["fid", "kid", "pids", "uids", "percep", "l1", "psnr", "ssim", "border", "diversity"]
+COLUMNS = ["method", "mask", "n", *METRICS]
 SMALLEST = 4  # test images: two halves, each with a covariance
 
 
@@ -73,6 +75,7 @@ def evaluate(
         crossed = [fid.distance(fid.statistics(mine[i]), gaussians[1 - i]) for i in (0, 1)]
         row["fid"] = statistics.fmean(crossed)
         row["kid"] = statistics.fmean([kid.distance(mine[i], parts[1 - i]) for i in (0, 1)])
+        row["pids"], row["uids"] = p_ids_and_u_ids(embedded, reference)
         return {"method": name, "mask": family, "n": len(test), **row}
 
     rows = []
@@ -105,7 +108,7 @@ def _complete_and_score(
     """One method under one family: (all metrics but fid and kid, features of the completed images [N, F])."""
     device = features.scales.device
     generator = torch.Generator().manual_seed(params.seed)
-    scores: dict[str, list[Tensor]] = {"l1": [], "psnr": [], "ssim": []}
+    scores: dict[str, list[Tensor]] = {"l1": [], "psnr": [], "ssim": [], "percep": []}
     embedded = []
     jumps, real_jumps = 0.0, 0.0
     for begin in range(0, len(test), params.batch_size):
@@ -114,7 +117,9 @@ def _complete_and_score(
         y = completion(x, M, generator)
         _check_outside(name, x, y, M)
         y = to_float(to_uint8(y)).to(device)  # images are stored in 8 bits
-        embedded.append(features.embed(y).detach().cpu())
+        maps, maps_x = features.maps(y), features.maps(x)
+        embedded.append(features.embedding(maps).cpu())
+        scores["percep"].append(perceptual.distance(maps, maps_x, M))
         scores["l1"].append(l1(y, x, M))
         scores["psnr"].append(psnr(y, x))
         scores["ssim"].append(ssim(y, x))

@@ -62,7 +62,11 @@ class FeatureNetwork(nn.Module):
         For `local` each feature is standardised on the training images (mean 0, variance 1); the others
         keep the scale that papers use.
         """
-        return (self.trunk(x)[-1].mean((2, 3)) - self.centre) / self.spread
+        return self.embedding(self.maps(x))
+
+    def embedding(self, maps: list[Tensor]) -> Tensor:
+        """The embedding [B, F] that belongs to the result of `maps`."""
+        return (maps[-1].mean((2, 3)) * self.scales[-1] - self.centre) / self.spread
 
     @torch.no_grad()
     def embed_images(self, images: np.ndarray) -> Tensor:

@@ -108,6 +108,20 @@ def losses(history: pd.DataFrame, dead: float) -> Figure:
     return figure
 
 
+def matrix(values: pd.DataFrame) -> Figure:
+    """Which slider is read where which was set: |correlation|, rows set, columns read; 1 on the diagonal and
+    0 beside it is best."""
+    figure = Figure(figsize=(5.2, 4.4), layout="constrained")
+    panel = figure.subplots()
+    shown = panel.imshow(values.to_numpy(), vmin=0, vmax=1, cmap="Greys")
+    panel.set_xticks(range(values.shape[1]), list(values.columns))
+    panel.set_yticks(range(len(values)), list(values.index))
+    panel.set_xlabel("read")
+    panel.set_ylabel("set")
+    figure.colorbar(shown, ax=panel, label="|correlation|")
+    return figure
+
+
 def labelled(rows: Mapping[str, np.ndarray]) -> np.ndarray:
     """Rows of images with their names to the left, on white.
 

@@ -23,6 +23,7 @@ class Batch(NamedTuple):
     M: Tensor  # masks  [B, 1, H, W]: 1 = generate, 0 = keep
     draws: Draws  # the step's random numbers
     step: int
+    kept: dict[str, Tensor]  # what an earlier turn of the step leaves for a later one
 
 
 @dataclass

@@ -94,25 +94,6 @@ class Denorm(nn.Module):
         return (1 + gamma) * instance_norm(x) + beta
 
 
-def continuation(x: Tensor, M: Tensor) -> Tensor:
-    """The surroundings, continued smoothly into the region (push-pull interpolation, Gortler et al. 1996).
-
-    Averages of the known pixels at ever coarser scales; from the coarsest on, each scale keeps what it knows
-    and takes the rest from the one above. Known pixels stay, an image without any becomes grey.
-    x: [B, C, S, S], M: [B, 1, S, S]; returns like x.
-    """
-    K = 1 - M
-    pyramid = [(x * K, K)]
-    while pyramid[-1][0].shape[-1] > 1:
-        pyramid.append(tuple(F.avg_pool2d(level, 2) for level in pyramid[-1]))  # type: ignore[arg-type]
-    colour, weight = pyramid.pop()
-    filled = colour / weight.clamp_min(1e-6)
-    for colour, weight in reversed(pyramid):
-        coarse = F.interpolate(filled, scale_factor=2.0, mode="bilinear", align_corners=False)
-        filled = colour + (1 - weight) * coarse
-    return filled
-
-
 class UpsampleBlock(nn.Module):
     """Two branches, for the inside and the outside of the region, merged at twice the side (3.4)."""
 

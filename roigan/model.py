@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from roigan.config import ModelParams
 from roigan.errors import UserError
-from roigan.masks import complete
 from roigan.systems.roigan import Generator, join_latent
 
 WEIGHTS, CONFIG = "generator.safetensors", "config.json"
@@ -86,13 +85,13 @@ class Model:
         n: int,
         generator: torch.Generator,
         c: Tensor | None = None,
-        k: Sequence[int] | None = None,
+        k: Sequence[int] | Tensor | None = None,
     ) -> Tensor:
         """n latent vectors z [n, noise + sliders + codes*values] on the CPU.
 
         generator: of the CPU; it is advanced alike whether or not the controls are given, so that the same
-        seed with other sliders keeps its z0. c: float [sliders], each in [-1, 1], and k: one number per code;
-        None draws them per vector.
+        seed with other sliders keeps its z0. c: float [sliders] or [n, sliders], each in [-1, 1], and k: one
+        number per code or [n, codes]; None draws them per vector.
         """
         z0 = torch.randn(n, self.noise, generator=generator)
         random_c = 2 * torch.rand(n, self.sliders, generator=generator) - 1
@@ -108,5 +107,4 @@ class Model:
         x: [B, C, S, S] in [-1, 1] (what lies inside M does not matter); M: [B, 1, S, S] in {0, 1}; z: [B, Z].
         """
         device = next(self.G.parameters()).device
-        G, _, _ = self.G(x.to(device), M.to(device), z.to(device))
-        return complete(x, G.to(x.device), M)
+        return self.G(x.to(device), M.to(device), z.to(device)).y.to(x.device)

@@ -13,6 +13,8 @@ HISTORY = REPORTS / "history.csv"
 SAMPLES = REPORTS / "samples"
 REGISTERED = REPORTS / "registered.json"  # name and sha256 of the registered weights
 EVALUATION = REPORTS / "evaluation.csv"
+CONTROL = REPORTS / "control.csv"
+INDEPENDENCE = REPORTS / "independence.csv"
 
 
 def home() -> Path:

@@ -35,6 +35,19 @@ METRICS = {
         "FID", "↓", 2, "distance from real images in the features' mean and covariance (Heusel 2017)"
     ),
     "kid": Metric("KID", "↓", 4, "the same by a polynomial kernel, unbiased on small sets (Bińkowski 2018)"),
+    "pids": Metric(
+        "P-IDS",
+        "↑",
+        3,
+        "share of fillings that a linear judge finds more real than their originals (Zhao 2021)",
+    ),
+    "uids": Metric("U-IDS", "↑", 3, "error rate of that judge; 0.5 is best, what real images have"),
+    "percep": Metric(
+        "percep",
+        "↓",
+        3,
+        "distance from the original's feature maps in the region; punishes a foreign filling",
+    ),
     "l1": Metric("L1", "↓", 4, "mean absolute error inside the region; favours blur"),
     "psnr": Metric("PSNR", "↑", 2, "peak signal-to-noise ratio in dB; favours blur likewise"),
     "ssim": Metric("SSIM", "↑", 3, "structural similarity to the original (Wang 2004)"),
@@ -74,6 +87,7 @@ class Shown(NamedTuple):
 def render(
     params: Params,
     table: pd.DataFrame,
+    control: pd.DataFrame,
     history: pd.DataFrame,
     promotion: Mapping[str, Any],
     lineage: Sequence[tuple[str, str, str]],
@@ -81,9 +95,9 @@ def render(
 ) -> str:
     """The page.
 
-    table: reports/evaluation.csv; history: reports/history.csv; promotion: reports/promotion.json;
+    table, control, history, promotion: reports/evaluation.csv, control.csv, history.csv, promotion.json;
     lineage: (step, what, hash) in the order of the data's way; figures: section -> its pictures, the sections
-    being completions, more, sliders, samples, losses and data.
+    being completions, more, sliders, independence, samples, losses and data.
     """
     environment = Environment(
         loader=PackageLoader("roigan"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
@@ -95,6 +109,7 @@ def render(
         methods=[METHODS.get(name, (name, "")) for name in table["method"].unique()],
         families={mask: table_rows(rows) for mask, rows in table.groupby("mask", sort=False)},
         competitors=", ".join(METHODS[name][0] for name in COMPETITORS),
+        control=control_rows(control),
         promotion=promotion,
         training=training_verdict(history, dead_value(params)),
         lineage=lineage,
@@ -130,6 +145,22 @@ def _best(metric: Metric, values: pd.Series) -> float | None:
     if metric.arrow == "→1":
         return float(min(values, key=lambda value: abs(value - 1)))
     return float(values.max() if metric.arrow == "↑" else values.min())
+
+
+def control_rows(control: pd.DataFrame) -> list[dict[str, str]]:
+    """The rows of the table of controls as text."""
+    return [
+        {
+            "control": row["control"],
+            "kind": "slider, R²" if row["control"].startswith("c") else "code, accuracy",
+            "read": f"{row['read']:.2f}",
+            "chance": f"{row['chance']:.2f}",
+            "effect": f"{255 * row['effect']:.1f}",
+            "consistency": f"{row['consistency']:.2f}",
+            "leakage": f"{row['leakage']:g}",
+        }
+        for row in control.to_dict("records")
+    ]
 
 
 def dead_value(params: Params) -> float:

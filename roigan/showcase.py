@@ -43,5 +43,5 @@ class Showcase:
     def picture(self, G: nn.Module) -> np.ndarray:
         """Rows: image, hole, two fillings; uint8 [H', W', 3]."""
         hole = complete(self.x, torch.zeros_like(self.x), self.M)
-        fillings = [complete(self.x, G(self.x, self.M, z)[0], self.M) for z in self.z]
+        fillings = [G(self.x, self.M, z).y for z in self.z]
         return grid(to_uint8(torch.cat([self.x, hole, *fillings])), len(self.x))

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from roigan import checkpoint, paths
-from roigan.config import Params
+from roigan.config import Params, TrainParams
 from roigan.data import Shuffled, load_split, load_statistics, normalise
 from roigan.draws import Draws
 from roigan.features import FeatureNetwork, load_features
@@ -61,6 +61,7 @@ def train(params: Params, place: Place) -> str | None:
         net.to(device)
     average = copy.deepcopy(system.nets["G"]).requires_grad_(False)
     players = system.players()
+    rates = [player.optimizer.param_groups[0]["lr"] for player in players]
     kept = system.nets | {"G average": average}
     optimizers = {player.name: player.optimizer for player in players}
 
@@ -72,9 +73,8 @@ def train(params: Params, place: Place) -> str | None:
         state["precision"], reason = choose_precision(params.train.precision, device)
         place.say(f"precision {state['precision']}: {reason}")
     half = state["precision"] == "bf16"
-    if half:
-        for net in [*system.nets.values(), perceptual]:
-            net.to(memory_format=torch.channels_last)
+    for net in [*system.nets.values(), perceptual]:  # what images come in; float32 gains a tenth by it
+        net.to(memory_format=torch.channels_last)
 
     def autocast() -> Any:
         return torch.autocast(device.type, torch.bfloat16) if half else nullcontext()
@@ -91,6 +91,9 @@ def train(params: Params, place: Place) -> str | None:
         last = min((epoch + 1) * order.steps_per_epoch, params.train.steps)
         means = Means()
         for step in range(state["step"], last):
+            for player, lr in zip(players, rates, strict=True):
+                for group in player.optimizer.param_groups:
+                    group["lr"] = lr * remaining(step, params.train)
             batch = make_batch(params, x_train, order, sampler, step, place)
             means.add(step, play(players, nets, lambda _, batch=batch: batch, autocast))  # type: ignore[misc]
             # young averages forget faster, or they would be mostly initial weights
@@ -121,6 +124,11 @@ def train(params: Params, place: Place) -> str | None:
     return None
 
 
+def remaining(step: int, train: TrainParams) -> float:
+    """The factor of the learning rates: 1, then a straight line to 0 over the last `decay` of the steps."""
+    return min(1.0, (train.steps - step) / max(1.0, train.decay * train.steps))
+
+
 def make_batch(
     params: Params,
     x_train: Tensor,
@@ -139,7 +147,7 @@ def make_batch(
         x = torch.where(draws.uniform("flip")[:, None, None, None] < 0.5, x.flip(-1), x)
     if params.train.noise:
         x = x + params.train.noise * draws.normal("noise", *x.shape[1:])
-    return Batch(x, sampler(draws.uniform("M", sampler.draws)), draws, step)
+    return Batch(x, sampler(draws.uniform("M", sampler.draws)), draws, step, {})
 
 
 def training_masks(params: Params, root: Path) -> Sampler | CachedSampler:

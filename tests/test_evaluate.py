@@ -60,6 +60,9 @@ def test_the_table(channels: int) -> None:
     rows = table.set_index(["mask", "method"]).loc["ellipse"]
     real, drawn, fmm = rows.loc["real"], rows.loc["noise"], rows.loc["fmm"]
     assert (real["l1"], real["ssim"], real["border"], real["diversity"]) == (0, pytest.approx(1), 1, 0)
+    assert (real["pids"], real["percep"]) == (0.5, 0)
+    assert max(drawn["pids"], drawn["uids"]) < 0.5
+    assert drawn["percep"] > fmm["percep"] > 0
     assert real["fid"] > 0  # a floor, since the two halves hold different images
     assert fmm["diversity"] == 0 < drawn["diversity"]
     assert drawn["fid"] > real["fid"]

@@ -48,7 +48,9 @@ def batch(params: Params, step: int, rows: slice = slice(None), dtype: torch.dty
     sampler = Sampler(dict(params.masks.train), size)
     draws = InDtype(params.train.seed, step, total, rows)
     draws.dtype = dtype
-    return Batch(x[rows].to(dtype), sampler(draws.uniform("M", sampler.draws).float()).to(dtype), draws, step)
+    return Batch(
+        x[rows].to(dtype), sampler(draws.uniform("M", sampler.draws).float()).to(dtype), draws, step, {}
+    )
 
 
 class InDtype(Draws):
@@ -68,7 +70,7 @@ def test_shapes_at_every_size(small, size: int, channels: int) -> None:
     torch.manual_seed(0)
     G, D = (SYSTEMS["roigan"](params, Perceptual()).nets[name] for name in "GD")
     x, M = torch.rand(2, channels, size, size), torch.ones(2, 1, size, size)
-    image, mu, _ = G(x, M, torch.randn(2, 256))
+    image, _, mu, _ = G(x, M, torch.randn(2, 256))
     assert image.shape == x.shape
     assert image.abs().max() <= 1
     assert mu.shape[0] == 2
@@ -79,7 +81,7 @@ def test_shapes_at_every_size(small, size: int, channels: int) -> None:
 
 def test_parameter_counts_of_the_thesis(small) -> None:
     """At width 1 and 64 px: D has the 5.38 million, Q the 0.66 million that the thesis' networks have."""
-    params = small(data__image_size=64, model__width=1.0)
+    params = small(data__image_size=64, model__width=1.0, model__reader="trunk")
     counts = {n: sum(p.numel() for p in net.parameters()) for n, net in build(params).nets.items()}
     assert counts["D"] == pytest.approx(5_382_400, rel=1e-3)
     assert counts["Q"] == pytest.approx(663_736, rel=1e-3)

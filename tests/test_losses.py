@@ -86,12 +86,12 @@ def test_kl_against_torch() -> None:
 
 def test_gaussian_nll_against_torch() -> None:
     c, mu, logvar = torch.randn(6, 5), torch.randn(6, 5), torch.randn(6, 5)
-    expected = -torch.distributions.Normal(mu, (logvar / 2).exp()).log_prob(c).mean()
+    expected = -torch.distributions.Normal(mu, (logvar / 2).exp()).log_prob(c).sum(1).mean()
     assert latent.gaussian_nll(c, mu, logvar).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_categorical_nll_at_chance_and_when_known() -> None:
     k = torch.randint(10, (6, 4))
-    assert latent.categorical_nll(k, torch.zeros(6, 4, 10)).item() == pytest.approx(math.log(10))
+    assert latent.categorical_nll(k, torch.zeros(6, 4, 10)).item() == pytest.approx(4 * math.log(10))
     sure = torch.nn.functional.one_hot(k, 10) * 50.0
     assert latent.categorical_nll(k, sure).item() == pytest.approx(0, abs=1e-6)

@@ -6,9 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roigan.metrics import fid, kid
+from roigan.metrics import fid, kid, perceptual
 from roigan.metrics.border import jump
 from roigan.metrics.diversity import diversity
+from roigan.metrics.ids import p_ids_and_u_ids
 from roigan.metrics.pixels import l1, psnr, ssim
 
 
@@ -138,3 +139,29 @@ def test_diversity() -> None:
     )  # pairs: 0.2, 0.6, 0.4, halved on [0, 1]
     assert diversity(levels, M).item() == pytest.approx(0.2)
     assert diversity(levels * (1 - M), M).item() == 0
+
+
+def test_a_linear_judge_sees_a_shift_and_nothing_else() -> None:
+    """P-IDS and U-IDS: 0.5 for equal features, near it for another sample, 0 for a clear shift."""
+    real, other = (torch.randn(200, 6, generator=generator(seed)) for seed in (0, 1))
+    assert p_ids_and_u_ids(real, real) == (0.5, 0.5)
+    assert min(p_ids_and_u_ids(other, real)) > 0.4
+    assert max(p_ids_and_u_ids(other + 8, real)) == 0
+    paired = real + torch.tensor([0.5, 0, 0, 0, 0, 0])  # a small shift of every single image
+    p_ids, u_ids = p_ids_and_u_ids(paired, real)
+    assert p_ids == 0 < 0.3 < u_ids  # the pairs give away what the crowd hides
+
+
+def test_the_judge_needs_four_images() -> None:
+    with pytest.raises(ValueError, match="at least 4 images, not 3"):
+        p_ids_and_u_ids(torch.zeros(3, 2), torch.zeros(3, 2))
+
+
+def test_perceptual_distance_looks_at_the_region_alone() -> None:
+    a, b = torch.zeros(2, 3, 8, 8), torch.zeros(2, 3, 8, 8)
+    b[:, :, :4] = 2.0
+    M = torch.zeros(2, 1, 16, 16)
+    M[0, :, :8] = 1  # the cells that differ
+    M[1, :, 8:] = 1  # the others
+    assert torch.equal(perceptual.distance([a], [b], M), torch.tensor([2.0, 0.0]))
+    assert torch.equal(perceptual.distance([a, a], [b, a], M), torch.tensor([1.0, 0.0]))

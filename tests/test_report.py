@@ -43,10 +43,17 @@ def page(table: pd.DataFrame, history: pd.DataFrame) -> str:
     gate = {"gate": "fid under <ellipse> & co", "value": 70.0, "bound": 60.0, "passed": False}
     promotion = {"name": "<script>alert(1)</script>", "promoted": False, "gates": [gate],
                  "features": {"network": "local", "sha256": "ab" * 32}}  # fmt: skip
+    control = pd.DataFrame(
+        [("c0", 0.91, 0.0, 0.1, 0.0, 0.5), ("k0", 0.12, 0.1, 0.01, 0.0, 0.1)],
+        columns=["control", "read", "chance", "effect", "leakage", "consistency"],
+    )
     picture = report.shown("a <b>title</b>", np.zeros((4, 4, 3), np.uint8), 'a "caption"')
-    sections = {name: [picture] for name in ("completions", "more", "sliders", "samples", "losses", "data")}
+    sections = {
+        name: [picture]
+        for name in ("completions", "more", "sliders", "independence", "samples", "losses", "data")
+    }
     way = [("data", "<img src=x>", "0123"), ("run", "somewhere", "")]
-    return report.render(load_params(), table, history, promotion, way, sections)
+    return report.render(load_params(), table, control, history, promotion, way, sections)
 
 
 def test_best_is_marked_among_the_competitors_only(table: pd.DataFrame) -> None:
@@ -103,7 +110,7 @@ def test_page_is_whole_in_itself(page: str) -> None:
             fetched.extend(value for name, value in attributes if name in ("src", "href", "srcset"))
 
     Links().feed(page)
-    assert len(fetched) == 6
+    assert len(fetched) == 7
     assert all(uri.startswith("data:image/png;base64,") for uri in fetched)
     assert not re.search(r"https?://|@import|url\(", page)
     image = Image.open(io.BytesIO(base64.b64decode(fetched[0].partition(",")[2])))

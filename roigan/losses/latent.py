@@ -14,16 +14,16 @@ def kl_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
 
 
 def gaussian_nll(c: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
-    """-log Q(c|y) for a Gaussian Q, mean over images and sliders (3.15, with the square that it lacks).
+    """-log Q(c|y) for a Gaussian Q, summed over sliders, mean over images (3.15, with its square).
 
     c, mu, logvar: [B, sliders].
     """
-    return 0.5 * ((c - mu).square() * (-logvar).exp() + logvar + math.log(2 * math.pi)).mean()
+    return 0.5 * ((c - mu).square() * (-logvar).exp() + logvar + math.log(2 * math.pi)).sum(1).mean()
 
 
 def categorical_nll(k: Tensor, logits: Tensor) -> Tensor:
-    """-log Q(k|y) for categorical codes, mean over images and codes (3.16).
+    """-log Q(k|y) for categorical codes, summed over codes, mean over images (3.16).
 
-    k: int64 [B, codes]; logits: [B, codes, values]. Chance level is log(values).
+    k: int64 [B, codes]; logits: [B, codes, values]. Chance level is codes * log(values).
     """
-    return F.cross_entropy(logits.flatten(0, 1), k.flatten())
+    return F.cross_entropy(logits.transpose(1, 2), k, reduction="none").sum(1).mean()

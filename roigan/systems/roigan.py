@@ -6,7 +6,7 @@ University 2020; equations are numbered as there.
 
 from __future__ import annotations
 
-from math import log2
+import math
 from types import SimpleNamespace
 from typing import NamedTuple, Protocol
 
@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from roigan.blending import continuation, membrane
 from roigan.config import ModelParams, Params
 from roigan.game import Batch, Player, Terms
 from roigan.layers import (
@@ -21,14 +22,23 @@ from roigan.layers import (
     GatedConv2d,
     Linear,
     UpsampleBlock,
-    continuation,
     instance_norm,
     lrelu,
 )
 from roigan.losses import adversarial, features, latent, reconstruction
 from roigan.masks import complete
+from roigan.networks import Reader, Reading, sharp
 
 # --- Networks -----------------------------------------------------------------------------------------
+
+
+class Filling(NamedTuple):
+    """What G makes of a batch."""
+
+    G: Tensor  # the generated image [B, C, H, W], whole
+    y: Tensor  # the completed image [B, C, H, W]: x bit for bit outside M
+    mu: Tensor  # [B, style], of the encoder's posterior
+    logvar: Tensor
 
 
 class Generator(nn.Module):
@@ -36,15 +46,16 @@ class Generator(nn.Module):
 
     def __init__(self, size: int, channels: int, model: ModelParams) -> None:
         super().__init__()
-        eq, latent_size = model.equalized, model.noise + model.sliders + model.codes * model.values
+        eq, controls = model.equalized, model.sliders + model.codes * model.values
 
         def wide(count: float) -> int:
             return max(1, round(count * model.width))
 
         def skip(side: int) -> int:  # channels of the encoder's map at this side: 128 at 2, 64 at 4, ... 8
-            return wide(max(8, 256 // side))
+            # all that G knows of the image passes here, at next to no cost: never narrower than the thesis
+            return round(max(8, 256 // side) * max(1.0, model.width))
 
-        sides = [size >> i for i in range(1, int(log2(size)))]  # 32, 16, 8, 4, 2 for 64
+        sides = [size >> i for i in range(1, int(math.log2(size)))]  # 32, 16, 8, 4, 2 for 64
         self.encoder = nn.ModuleList()
         inputs = channels + 1
         for side in sides:
@@ -54,40 +65,76 @@ class Generator(nn.Module):
         seed = wide(16)  # channels of the 4x4 map that w is shuffled into
         style = 16 * seed
         self.to_mu_logvar = Linear(4 * inputs, 2 * style, equalised=eq)
-        self.mapping = nn.ModuleList(Linear(n, style, equalised=eq) for n in (latent_size, style, style))
+        self.mapping = nn.ModuleList(
+            Linear(n, style, equalised=eq) for n in (model.noise + controls, style, style)
+        )
 
-        self.decoder = nn.ModuleList()
-        inputs = seed
+        self.controls = controls if model.direct_controls else 0  # numbers at the end of z
+        self.decoder, self.shifts = nn.ModuleList(), nn.ModuleList()
+        inputs, styled = seed, style + self.controls
         for side in reversed(sides[:-1]):  # 4, 8, 16, 32
             outputs = wide(100 if side == 4 else 64)
-            self.decoder.append(UpsampleBlock(inputs + skip(side), outputs, wide(128), style, equalised=eq))
+            self.decoder.append(UpsampleBlock(inputs + skip(side), outputs, wide(128), styled, equalised=eq))
+            if self.controls:
+                self.shifts.append(Linear(self.controls, outputs, equalised=eq))
             inputs = outputs
-        self.output_norm, self.continue_colours = model.output_norm, model.continue_colours
+        self.output_norm, self.blend = model.output_norm, model.blend
+        self.balance: Tensor
+        self.register_buffer("balance", _balance(model), persistent=False)
         self.to_image = Conv2d(inputs, channels, 3, padding=1, equalised=eq, bias=not model.output_norm)
         if not model.output_norm:  # start grey: a saturated tanh has no gradient to leave black or white by
             self.to_image.gain *= 0.1
 
-    def forward(self, x: Tensor, M: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """x: [B, C, H, W]; M: [B, 1, H, W]; z: [B, 256]. Returns G like x, mu and logvar [B, style]."""
+    def forward(self, x: Tensor, M: Tensor, z: Tensor) -> Filling:
+        """x: [B, C, H, W] in [-1, 1]; M: [B, 1, H, W] in {0, 1}; z: [B, 256]."""
         maps = [torch.cat([x * (1 - M), M], 1)]
         for layer in self.encoder:
             maps.append(layer(maps[-1]))  # ... [B, 64, 4, 4], [B, 128, 2, 2]
         mu, logvar = self.to_mu_logvar(maps.pop().flatten(1)).float().chunk(2, dim=1)
-        f = z
+        f = z = z * self.balance
         for layer in self.mapping:
             f = lrelu(F.layer_norm(layer(f), mu.shape[1:]))  # [B, style]
         w = f * (logvar / 2).exp() + mu
+        controls = z[:, z.shape[1] - self.controls :]
         h = F.pixel_shuffle(w[:, :, None, None], 4)  # [B, 16, 4, 4]
-        for block in self.decoder:
+        for i, block in enumerate(self.decoder):
             h = torch.cat([h, maps.pop()], 1)
             side = h.shape[-1]
-            h = block(h, _resize(M, side), _resize(M, 2 * side), f)
+            M_up = _resize(M, 2 * side)
+            h = block(h, _resize(M, side), M_up, torch.cat([f, controls], 1))
+            if self.controls:
+                h = h + M_up * self.shifts[i](controls)[:, :, None, None]
         image = self.to_image(h)  # [B, C, H, W]
         if self.output_norm:
             image = instance_norm(image)
-        if self.continue_colours:
-            image = image + torch.atanh(0.95 * continuation(x, M))  # 0.95: pure white keeps a gradient
-        return torch.tanh(image).float(), mu, logvar
+        if self.blend != "none":
+            colours = continuation(x, M)
+            if self.blend == "membrane":  # a broad field without the region's edge, which would be seen
+                colours = _broad(colours)
+            image = image + torch.atanh(0.95 * colours)  # 0.95: pure white keeps a gradient
+        G = torch.tanh(image).float()
+        filled = membrane(x, G, M) if self.blend == "membrane" else G
+        return Filling(G, complete(x, filled, M), mu, logvar)
+
+
+def _balance(model: ModelParams) -> Tensor:
+    """Factors for z = cat(z0, c, one-hot k) [Z], by which the controls are heard through the noise.
+
+    As drawn, 92 % of the energy of z is noise, 2 % sliders. Here all sliders together have the energy of the
+    noise, and each of the values-1 directions in which a code can change has that of one slider.
+    """
+    slider, direction = 1 / 3, 1 / model.values  # energies as drawn: c ~ U(-1, 1), one-hot k
+    unit = model.noise / max(1, model.sliders)
+    factors = (1.0, math.sqrt(unit / slider), math.sqrt(unit / direction))
+    counts = (model.noise, model.sliders, model.codes * model.values)
+    direct = model.direct_controls
+    return torch.cat([torch.full((n,), f if direct else 1.0) for n, f in zip(counts, factors, strict=True)])
+
+
+def _broad(x: Tensor) -> Tensor:
+    """The colours of x on a scale of an eighth of the image; x: [B, C, S, S]."""
+    coarse = F.adaptive_avg_pool2d(x, 8)
+    return F.interpolate(coarse, size=x.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def _resize(M: Tensor, side: int) -> Tensor:
@@ -120,7 +167,7 @@ class Discriminator(nn.Module):
             return nn.utils.parametrizations.spectral_norm(layer) if model.spectral_norm else layer
 
         # halved down to 16 px, then three convolutions without padding: 16 -> 13 -> 10 -> 7
-        halvings = int(log2(size)) - 4
+        halvings = int(math.log2(size)) - 4
         strided = [64, *[128] * (halvings - 1)] if halvings else []
         self.trunk = nn.ModuleList()
         inputs = channels + 1
@@ -158,15 +205,14 @@ class QHead(nn.Module):
         outputs = 2 * self.sliders + self.codes * self.values
         self.read = Linear(last, outputs, equalised=model.equalized)
 
-    def forward(self, trunk: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """trunk: [B, 256, 7, 7]. Returns mu, logvar [B, sliders] and logits [B, codes, values]."""
+    def forward(self, trunk: Tensor) -> Reading:
+        """trunk: [B, 256, 7, 7]."""
         h = lrelu(instance_norm(self.conv1(trunk)))
         h = lrelu(self.conv2(h)).flatten(1)  # [B, 64]; one place only: nothing left to normalise over
         mu, logvar, logits = (
             self.read(h).float().split([self.sliders, self.sliders, self.codes * self.values], dim=1)
         )
-        # a variance within e^-7..e^7: the likelihood of a perfectly read slider must not diverge
-        return mu, logvar.clamp(-7, 7), logits.unflatten(1, (self.codes, self.values))
+        return Reading(mu, sharp(logvar), logits.unflatten(1, (self.codes, self.values)))
 
 
 # --- The game -----------------------------------------------------------------------------------------
@@ -190,10 +236,18 @@ class RoIGAN:
             "D": Discriminator(size, channels, model),
         }
         if params.losses.info:  # a head that nothing trains would be dead weight
-            self.nets["Q"] = QHead(model)
+            controls = (model.sliders, model.codes, model.values)
+            self.nets["Q"] = (
+                Reader(size, channels, controls, model.width, equalised=model.equalized)
+                if model.reader == "own"
+                else QHead(model)
+            )
 
     def players(self) -> list[Player]:
-        """D moves first. Q belongs to G's player: both gain when the region tells its controls."""
+        """G moves first: D judges the fillings that G has just made, and one forward of G serves both.
+
+        Q belongs to G's player: both gain when the region tells its controls.
+        """
         train = self.params.train
 
         def adam(lr: float, *names: str) -> torch.optim.Adam:
@@ -202,16 +256,17 @@ class RoIGAN:
 
         own_G = [name for name in ("G", "Q") if name in self.nets]
         return [
-            Player("D", ["D"], self.loss_D, adam(train.lr_d, "D")),
             Player("G", own_G, self.loss_G, adam(train.lr_g, *own_G)),
+            Player("D", ["D"], self.loss_D, adam(train.lr_d, "D")),
         ]
 
     def loss_D(self, nets: SimpleNamespace, batch: Batch) -> Terms:
         """(3.19): hinge + penalty on the gradient + zero concentration."""
         x, M, w, gp = batch.x, batch.M, self.params.losses, self.params.penalty
-        with torch.no_grad():
-            z, _, _ = self.latent(batch)
-            y = complete(x, nets.G(x, M, z)[0], M)
+        if "y" not in batch.kept:
+            with torch.no_grad():
+                batch.kept["y"] = nets.G(x, M, self.latent(batch)[0]).y
+        y = batch.kept["y"]
         real, fake = nets.D(torch.cat([x, y]), torch.cat([M, M])).scores.chunk(2)  # one forward for both
         terms = {
             "adv": w.adv_d * adversarial.hinge_d(real, fake),
@@ -229,8 +284,8 @@ class RoIGAN:
         """(3.18): adversarial, style (tv, perceptual, feature matching), divergence and information."""
         x, M, w = batch.x, batch.M, self.params.losses
         z, c, k = self.latent(batch)
-        G, mu, logvar = nets.G(x, M, z)
-        y = complete(x, G, M)
+        G, y, mu, logvar = nets.G(x, M, z)
+        batch.kept["y"] = y.detach()
         fake = nets.D(y, M)
         terms = {"adv": w.adv_g * adversarial.hinge_g(fake.scores)}
         if w.fm:
@@ -254,9 +309,9 @@ class RoIGAN:
         if w.kl:
             terms["kl"] = w.kl * latent.kl_standard_normal(mu, logvar)
         if w.info:
-            q_mu, q_logvar, logits = nets.Q(fake.trunk)
-            terms["info_c"] = w.info * latent.gaussian_nll(c, q_mu, q_logvar)
-            terms["info_k"] = w.info * latent.categorical_nll(k, logits)
+            reading = nets.Q(y, M) if self.params.model.reader == "own" else nets.Q(fake.trunk)
+            terms["info_c"] = w.info * latent.gaussian_nll(c, reading.mu, reading.logvar)
+            terms["info_k"] = w.info * latent.categorical_nll(k, reading.logits)
         return terms
 
     def latent(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:

@@ -156,6 +156,19 @@ def log_evaluation(version: ModelVersion, table: pd.DataFrame, files: Iterable[P
                 opened.set_model_version_tag(version.name, version.version, tag, f"{value:.6g}")
 
 
+def log_control(version: ModelVersion, table: pd.DataFrame, files: Iterable[Path]) -> None:
+    """Write an examination of the controls (`roigan.control`) to the version's run: control/read/c0, ..."""
+    points = {
+        f"control/{metric}/{row['control']}": float(row[metric])
+        for row in table.to_dict("records")
+        for metric in table.select_dtypes("number")
+        if pd.notna(row[metric])
+    }
+    assert version.run_id, "every version of ours has a run"
+    log_metrics(version.run_id, 0, points)
+    log_artifacts(version.run_id, files, "control")
+
+
 def model_table() -> pd.DataFrame:
     """One row per version: name, version, aliases, sha256, created (UTC), features, then each metric's mean
     over the masks. Raises UserError where the registry is empty."""

@@ -1,0 +1,63 @@
+"""Networks that more than one room uses."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from roigan.blending import continuation
+from roigan.layers import Conv2d, Linear, lrelu
+
+DETAIL_GAIN = 3.0  # brings what is added to about the scale of an image
+SHARPEST = 0.1  # standard deviation at which a slider counts as read: finer digits would be hidden in pixels
+
+
+class Reading(NamedTuple):
+    """What is read of the controls: a Gaussian for every slider, a distribution for every code."""
+
+    mu: Tensor  # [B, sliders]
+    logvar: Tensor  # [B, sliders]
+    logits: Tensor  # [B, codes, values]
+
+
+def sharp(logvar: Tensor) -> Tensor:
+    """A log-variance that the Gaussian likelihood of a perfectly read slider cannot drive to -infinity."""
+    return logvar.clamp(2 * math.log(SHARPEST), 2)
+
+
+class Reader(nn.Module):
+    """A completed image and its mask -> the controls: convolutions k4 s2 down to 4x4, then one linear layer.
+
+    Beside the image it sees what the filling adds to the continuation of its surroundings: images differ far
+    more than the controls make them. No normalisation: colour and contrast of a filling may carry a control.
+    """
+
+    def __init__(
+        self, size: int, channels: int, controls: tuple[int, int, int], width: float, *, equalised: bool
+    ) -> None:
+        """controls: numbers of sliders, codes and values per code."""
+        super().__init__()
+        self.sliders, self.codes, self.values = controls
+        self.convs = nn.ModuleList()
+        inputs, side = 2 * channels + 1, size
+        while side > 4:
+            outputs = max(1, round(width * min(512, 128 * size // side)))
+            self.convs.append(Conv2d(inputs, outputs, 4, 2, 1, equalised=equalised))
+            inputs, side = outputs, side // 2
+        self.read = Linear(16 * inputs, 2 * self.sliders + self.codes * self.values, equalised=equalised)
+        self.read.gain *= 0.1  # it starts by knowing nothing, not by claiming anything
+
+    def forward(self, y: Tensor, M: Tensor) -> Reading:
+        """y: [B, C, H, W]; M: [B, 1, H, W]."""
+        h = torch.cat([y, DETAIL_GAIN * (y - continuation(y, M)), M], 1)  # [B, 2C + 1, H, W]
+        for conv in self.convs:
+            h = lrelu(conv(h))  # ... [B, 512, 4, 4]
+        mu, logvar, logits = (
+            self.read(h.flatten(1))
+            .float()
+            .split([self.sliders, self.sliders, self.codes * self.values], dim=1)
+        )
+        return Reading(mu, sharp(logvar), logits.unflatten(1, (self.codes, self.values)))
