@@ -1,4 +1,4 @@
-"""The command `roigan`: complete pictures; list, compare and promote models.
+"""The command `roigan`: complete pictures; list, compare and promote models; apply presets.
 
 What is heavy (torch, MLflow) is imported by the command that needs it, so that `--help` answers at once.
 """
@@ -66,6 +66,12 @@ def parser() -> Parser:
         type=_context,
         default=2.0,
         help="side of the window that the model sees, in sides of the region (default 2)",
+    )
+
+    params = commands.add_parser("params", help="write the values of a preset into params.yaml")
+    params.set_defaults(command=run_params)
+    params.add_argument(
+        "preset", type=Path, help="a YAML file with some of its keys, like presets/thesis.yaml"
     )
 
     models = commands.add_parser("models", help="list, compare and promote registered models")
@@ -220,6 +226,14 @@ def load_model(reference: str) -> Model:
 
 
 # --- models ---
+
+
+def run_params(arguments: argparse.Namespace) -> None:
+    """Write a preset into params.yaml and say what changed."""
+    from roigan import presets
+
+    changes = presets.apply(arguments.preset)
+    print("\n".join(changes) or f"params.yaml agrees with {arguments.preset} already")
 
 
 def run_models(arguments: argparse.Namespace) -> None:

@@ -139,7 +139,7 @@ class ModelParams(Block):
     from G (none); G may paint onto their smooth continuation (colours); and what is left of the difference
     at the edge may be spread over the region, as in Poisson blending (membrane)."""
     direct_controls: bool = True
-    """Sliders and codes are scaled to be heard through the noise (in the thesis 92 % of z's energy), and enter
+    """Sliders and codes are scaled to be heard through the noise (in the thesis 92 % of the energy) and enter
     every upsample block beside f(z), in its denormalisations and as a shift, where nothing scrambles them."""
     reader: Literal["trunk", "own"] = "own"
     """What Q reads the controls from: D's last maps, as in the thesis, or the completed image, by

@@ -1,0 +1,1 @@
+"""Performance, measured: `python -m benchmarks.NAME` ends with one line of JSON."""

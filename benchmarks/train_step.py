@@ -1,0 +1,74 @@
+"""Images per second of a whole step (G's turn and D's) of the thesis' full configuration.
+
+Width 1, 64x64, the perceptual loss on a network of VGG16's size (random weights: only speed is measured),
+batch 16 on a CPU and 64 on a GPU. Two rows in one run: our parameters, and those of the thesis' recipe.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.measuring import device, finish, peak_flops, rate, synchronise
+from roigan.config import Params, load_params
+from roigan.draws import Draws
+from roigan.features import FeatureNetwork
+from roigan.features_pretrained import build
+from roigan.game import Batch, Nets, play
+from roigan.masks import Sampler
+from roigan.precision import choose_precision
+from roigan.systems import SYSTEMS
+
+
+def main() -> None:
+    on = device()
+    params = load_params()
+    batch = 64 if on.type == "cuda" else 16
+    params = params.model_copy(
+        update={
+            "model": params.model.model_copy(update={"width": 1.0}),
+            "train": params.train.model_copy(update={"batch_size": batch}),
+        }
+    )
+    precision, _ = choose_precision("auto", on)
+    step = prepare(params, on, precision == "bf16")
+    with FlopCounterMode(display=False) as counter:
+        step()
+    synchronise(on)
+    flops = counter.get_total_flops() / batch
+    images = rate(step, batch, on, seconds=10.0)
+    peak = peak_flops(on, torch.bfloat16 if precision == "bf16" else torch.float32)
+    finish(
+        "train_step", round(images, 2), on, precision=precision, batch=batch,
+        gflop_per_image=round(flops / 1e9, 1), share_of_peak=round(images * flops / peak, 3),
+        peak_gflops=round(peak / 1e9),
+    )  # fmt: skip
+
+
+def prepare(params: Params, on: torch.device, half: bool):  # type: ignore[no-untyped-def]
+    """A function that plays the next step."""
+    torch.manual_seed(0)
+    perceptual = FeatureNetwork("vgg16", build("vgg16")).to(on)
+    system = SYSTEMS[params.model.system](params, perceptual)
+    for net in [*system.nets.values(), perceptual]:
+        net.to(on, memory_format=torch.channels_last)
+    players, nets = system.players(), Nets(system.nets)
+    sampler = Sampler(dict(params.masks.train), 64)
+    n, count = params.train.batch_size, 0
+    x = (torch.rand(n, 64, 64, 3, device=on) * 2 - 1).movedim(-1, 1)
+
+    def autocast():  # type: ignore[no-untyped-def]
+        return torch.autocast(on.type, torch.bfloat16, enabled=half)
+
+    def step() -> None:
+        nonlocal count
+        draws = Draws(0, count, n, device=on)
+        batch = Batch(x, sampler(draws.uniform("M", sampler.draws)), draws, count, {})
+        play(players, nets, lambda _: batch, autocast)
+        count += 1
+
+    return step
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Presets: what is written, what stays, and what is refused."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from roigan import presets
+from roigan.config import load_params
+from roigan.errors import UserError
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def params(tmp_path: Path) -> Path:
+    return Path(shutil.copy(ROOT / "params.yaml", tmp_path))
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "presets").glob("*.yaml")))
+def test_every_shipped_preset_applies(name: str, params: Path) -> None:
+    assert presets.apply(ROOT / "presets" / name, params)
+    load_params(params)
+    assert presets.apply(ROOT / "presets" / name, params) == []  # once is enough
+
+
+def test_comments_and_other_values_stay(params: Path) -> None:
+    before = params.read_text()
+    preset = params.with_name("preset.yaml")
+    preset.write_text("losses: {gp: 2e-1}\n")
+    assert presets.apply(preset, params) == ["losses.gp: 0.5 -> 0.2"]
+    changed = [
+        (old, new) for old, new in zip(before.splitlines(), params.read_text().splitlines(), strict=True)
+        if old.split() != new.split()
+    ]  # fmt: skip
+    assert len(changed) == 1
+    assert "#" in changed[0][1]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("losses: {gpp: 1}", "unknown key losses.gpp"),
+        ("losses: {gp: -1}", "losses.gp"),
+        ("- 1", "holds no blocks"),
+        ("a: [", "not valid YAML"),
+    ],
+)
+def test_a_bad_preset_changes_nothing(text: str, message: str, params: Path) -> None:
+    before = params.read_text()
+    preset = params.with_name("preset.yaml")
+    preset.write_text(text)
+    with pytest.raises(UserError, match=message):
+        presets.apply(preset, params)
+    assert params.read_text() == before
+
+
+def test_a_missing_preset(params: Path) -> None:
+    with pytest.raises(UserError, match=r"nowhere\.yaml does not exist"):
+        presets.apply(Path("nowhere.yaml"), params)
