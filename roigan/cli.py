@@ -85,6 +85,10 @@ def parser() -> Parser:
     promote.set_defaults(command=run_promote)
     promote.add_argument("name")
     promote.add_argument("version", type=int)
+    release = actions.add_parser("release", help="write a model's weights in half the size into a folder")
+    release.set_defaults(command=run_release)
+    release.add_argument("model", help="models:/NAME@ALIAS, models:/NAME/VERSION, or a model folder")
+    release.add_argument("folder", type=Path)
     return top
 
 
@@ -225,7 +229,7 @@ def load_model(reference: str) -> Model:
     return Model.load(folder).to("cuda" if torch.cuda.is_available() else "cpu")
 
 
-# --- models ---
+# --- params ---
 
 
 def run_params(arguments: argparse.Namespace) -> None:
@@ -234,6 +238,9 @@ def run_params(arguments: argparse.Namespace) -> None:
 
     changes = presets.apply(arguments.preset)
     print("\n".join(changes) or f"params.yaml agrees with {arguments.preset} already")
+
+
+# --- models ---
 
 
 def run_models(arguments: argparse.Namespace) -> None:
@@ -270,6 +277,20 @@ def run_promote(arguments: argparse.Namespace) -> None:
 
     tracking.promote(arguments.name, arguments.version)
     print(f"{arguments.name}/{arguments.version} is {tracking.CHAMPION} now")
+
+
+def run_release(arguments: argparse.Namespace) -> None:
+    """Write weights in bfloat16, and the configuration, into a folder that is not there yet."""
+    if arguments.folder.exists():
+        raise UserError(f"{arguments.folder} exists already; name a new folder")
+    import torch
+
+    from roigan.model import WEIGHTS, Model, save_model
+
+    model = load_model(arguments.model)
+    save_model(arguments.folder, model.G, model.config, torch.bfloat16)
+    size = (arguments.folder / WEIGHTS).stat().st_size / 1e6
+    print(f"{arguments.folder}: {size:.1f} MB, weights {Model.load(arguments.folder).sha256[:16]}")
 
 
 if __name__ == "__main__":

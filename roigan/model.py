@@ -27,14 +27,16 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def save_model(folder: Path, G: nn.Module, config: dict[str, Any]) -> None:
-    """Write generator.safetensors and config.json.
+def save_model(
+    folder: Path, G: nn.Module, config: dict[str, Any], dtype: torch.dtype = torch.float32
+) -> None:
+    """Write generator.safetensors, in the given precision, and config.json.
 
     config needs `system`, `image_size`, `channels` and `model` (the block of params.yaml); what else it
     holds (data and feature hashes, say) travels along.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in G.state_dict().items()}
+    weights = {name: tensor.detach().cpu().to(dtype).contiguous() for name, tensor in G.state_dict().items()}
     save_file(weights, folder / WEIGHTS)
     content = config | {"weights_sha256": sha256_of(folder / WEIGHTS)}
     (folder / CONFIG).write_text(json.dumps(content, indent=1) + "\n")

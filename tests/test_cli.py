@@ -1,5 +1,6 @@
 """The command line as a user meets it: what is written, one line for what is wrong, exit code 2."""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -12,10 +13,11 @@ import torch
 from PIL import Image
 
 from roigan import cli, tracking
-from roigan.config import ModelParams
+from roigan.config import ModelParams, load_params
 from roigan.errors import UserError
-from roigan.model import save_model
+from roigan.model import Model, save_model
 from roigan.systems.roigan import Generator
+from tests.conftest import ROOT
 
 SIZE = 16
 
@@ -195,6 +197,23 @@ def test_models_are_listed_compared_and_promoted(monkeypatch, capsys):
     assert run(monkeypatch, "models", "promote", "roigan", "2") == 0
     assert promoted.calls == [("roigan", 2)]
     assert capsys.readouterr().out == "roigan/2 is champion now\n"
+
+
+def test_a_release_is_written_once(model, monkeypatch, here, capsys):
+    assert run(monkeypatch, "models", "release", str(model), "released") == 0
+    assert "MB, weights" in capsys.readouterr().out
+    assert Model.load(here / "released").image_size == SIZE
+    assert run(monkeypatch, "models", "release", str(model), "released") == 2
+    assert "released exists already" in capsys.readouterr().err
+
+
+def test_params_takes_a_preset(monkeypatch, here, capsys):
+    shutil.copy(ROOT / "params.yaml", here)
+    assert run(monkeypatch, "params", str(ROOT / "presets" / "thesis.yaml")) == 0
+    assert "model.reader: own -> trunk" in capsys.readouterr().out
+    assert load_params(here / "params.yaml").model.reader == "trunk"
+    assert run(monkeypatch, "params", "nowhere.yaml") == 2
+    assert capsys.readouterr().err == "error: nowhere.yaml does not exist\n"
 
 
 def test_an_empty_registry_is_said_in_one_line(monkeypatch, here, capsys):

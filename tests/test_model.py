@@ -82,3 +82,15 @@ def test_damage_is_named(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(wrong))
     with pytest.raises(UserError, match="holds no model that this version can read"):
         Model.load(tmp_path)
+
+
+def test_a_release_has_half_the_size_and_nearly_the_same_pixels(folder: Path, tmp_path: Path) -> None:
+    model = Model.load(folder)
+    save_model(tmp_path / "released", model.G, model.config, torch.bfloat16)
+    released = Model.load(tmp_path / "released")
+    sizes = [(place / "generator.safetensors").stat().st_size for place in (folder, tmp_path / "released")]
+    assert sizes[1] < 0.6 * sizes[0]
+    assert released.sha256 != model.sha256
+    x, M = torch.rand(2, 3, 16, 16), sample("ellipse", 2, 16, torch.Generator().manual_seed(0))
+    z = model.latent(2, torch.Generator().manual_seed(1))
+    assert (released.complete(x, M, z) - model.complete(x, M, z)).abs().max() < 0.1
