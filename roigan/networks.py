@@ -28,6 +28,13 @@ def sharp(logvar: Tensor) -> Tensor:
     return logvar.clamp(2 * math.log(SHARPEST), 2)
 
 
+def circle(values: int) -> Tensor:
+    """The values of a code as points on the unit circle [values, 2]: as easily told by a network as two
+    sliders, where one-hot vectors are values-1 directions to be learnt one by one."""
+    angle = torch.arange(values) * (2 * math.pi / values)
+    return torch.stack([angle.cos(), angle.sin()], 1)
+
+
 class Reader(nn.Module):
     """A completed image and its mask -> the controls: convolutions k4 s2 down to 4x4, then one linear layer.
 
@@ -47,7 +54,9 @@ class Reader(nn.Module):
             outputs = max(1, round(width * min(512, 128 * size // side)))
             self.convs.append(Conv2d(inputs, outputs, 4, 2, 1, equalised=equalised))
             inputs, side = outputs, side // 2
-        self.read = Linear(16 * inputs, 2 * self.sliders + self.codes * self.values, equalised=equalised)
+        self.read = Linear(16 * inputs, 2 * self.sliders + 2 * self.codes, equalised=equalised)
+        self.circle: Tensor
+        self.register_buffer("circle", circle(self.values), persistent=False)
         self.read.gain *= 0.1  # it starts by knowing nothing, not by claiming anything
 
     def forward(self, y: Tensor, M: Tensor) -> Reading:
@@ -55,9 +64,8 @@ class Reader(nn.Module):
         h = torch.cat([y, DETAIL_GAIN * (y - continuation(y, M)), M], 1)  # [B, 2C + 1, H, W]
         for conv in self.convs:
             h = lrelu(conv(h))  # ... [B, 512, 4, 4]
-        mu, logvar, logits = (
-            self.read(h.flatten(1))
-            .float()
-            .split([self.sliders, self.sliders, self.codes * self.values], dim=1)
-        )
-        return Reading(mu, sharp(logvar), logits.unflatten(1, (self.codes, self.values)))
+        read = self.read(h.flatten(1)).to(y.dtype)
+        mu, logvar, points = read.split([self.sliders, self.sliders, 2 * self.codes], dim=1)
+        # a point's direction says which value, its distance from the centre how surely
+        logits = (points.unflatten(1, (self.codes, 2)) @ self.circle.T).to(y.dtype)
+        return Reading(mu, sharp(logvar), logits)

@@ -27,7 +27,7 @@ from roigan.layers import (
 )
 from roigan.losses import adversarial, features, latent, reconstruction
 from roigan.masks import complete
-from roigan.networks import Reader, Reading, sharp
+from roigan.networks import Reader, Reading, circle, sharp
 
 # --- Networks -----------------------------------------------------------------------------------------
 
@@ -46,7 +46,7 @@ class Generator(nn.Module):
 
     def __init__(self, size: int, channels: int, model: ModelParams) -> None:
         super().__init__()
-        eq, controls = model.equalized, model.sliders + model.codes * model.values
+        eq, self.heard = model.equalized, Heard(model)
 
         def wide(count: float) -> int:
             return max(1, round(count * model.width))
@@ -66,21 +66,18 @@ class Generator(nn.Module):
         style = 16 * seed
         self.to_mu_logvar = Linear(4 * inputs, 2 * style, equalised=eq)
         self.mapping = nn.ModuleList(
-            Linear(n, style, equalised=eq) for n in (model.noise + controls, style, style)
+            Linear(n, style, equalised=eq) for n in (self.heard.inputs, style, style)
         )
 
-        self.controls = controls if model.direct_controls else 0  # numbers at the end of z
         self.decoder, self.shifts = nn.ModuleList(), nn.ModuleList()
-        inputs, styled = seed, style + self.controls
+        inputs, styled = seed, style + self.heard.controls
         for side in reversed(sides[:-1]):  # 4, 8, 16, 32
             outputs = wide(100 if side == 4 else 64)
             self.decoder.append(UpsampleBlock(inputs + skip(side), outputs, wide(128), styled, equalised=eq))
-            if self.controls:
-                self.shifts.append(Linear(self.controls, outputs, equalised=eq))
+            if self.heard.controls:
+                self.shifts.append(Linear(self.heard.controls, outputs, equalised=eq))
             inputs = outputs
         self.output_norm, self.blend = model.output_norm, model.blend
-        self.balance: Tensor
-        self.register_buffer("balance", _balance(model), persistent=False)
         self.to_image = Conv2d(inputs, channels, 3, padding=1, equalised=eq, bias=not model.output_norm)
         if not model.output_norm:  # start grey: a saturated tanh has no gradient to leave black or white by
             self.to_image.gain *= 0.1
@@ -91,18 +88,17 @@ class Generator(nn.Module):
         for layer in self.encoder:
             maps.append(layer(maps[-1]))  # ... [B, 64, 4, 4], [B, 128, 2, 2]
         mu, logvar = self.to_mu_logvar(maps.pop().flatten(1)).float().chunk(2, dim=1)
-        f = z = z * self.balance
+        f, controls = self.heard(z)
         for layer in self.mapping:
             f = lrelu(F.layer_norm(layer(f), mu.shape[1:]))  # [B, style]
         w = f * (logvar / 2).exp() + mu
-        controls = z[:, z.shape[1] - self.controls :]
         h = F.pixel_shuffle(w[:, :, None, None], 4)  # [B, 16, 4, 4]
         for i, block in enumerate(self.decoder):
             h = torch.cat([h, maps.pop()], 1)
             side = h.shape[-1]
             M_up = _resize(M, 2 * side)
             h = block(h, _resize(M, side), M_up, torch.cat([f, controls], 1))
-            if self.controls:
+            if self.heard.controls:
                 h = h + M_up * self.shifts[i](controls)[:, :, None, None]
         image = self.to_image(h)  # [B, C, H, W]
         if self.output_norm:
@@ -117,18 +113,32 @@ class Generator(nn.Module):
         return Filling(G, complete(x, filled, M), mu, logvar)
 
 
-def _balance(model: ModelParams) -> Tensor:
-    """Factors for z = cat(z0, c, one-hot k) [Z], by which the controls are heard through the noise.
+class Heard(nn.Module):
+    """z = cat(z0, c, one-hot k) -> (what the mapping takes, the controls) as a network hears them best.
 
-    As drawn, 92 % of the energy of z is noise, 2 % sliders. Here all sliders together have the energy of the
-    noise, and each of the values-1 directions in which a code can change has that of one slider.
+    As drawn, 92 % of the energy of z is noise and 2 % sliders, and a code is values-1 directions. Here a code
+    is a point on a circle, and all sliders together have the energy of the noise, as have all codes.
     """
-    slider, direction = 1 / 3, 1 / model.values  # energies as drawn: c ~ U(-1, 1), one-hot k
-    unit = model.noise / max(1, model.sliders)
-    factors = (1.0, math.sqrt(unit / slider), math.sqrt(unit / direction))
-    counts = (model.noise, model.sliders, model.codes * model.values)
-    direct = model.direct_controls
-    return torch.cat([torch.full((n,), f if direct else 1.0) for n, f in zip(counts, factors, strict=True)])
+
+    def __init__(self, model: ModelParams) -> None:
+        super().__init__()
+        self.split = [model.noise, model.sliders, model.codes * model.values]
+        self.direct, self.shape = model.direct_controls, (model.codes, model.values)
+        self.controls = model.sliders + 2 * model.codes if self.direct else 0  # numbers
+        self.inputs = model.noise + self.controls if self.direct else sum(self.split)
+        energy = model.noise / max(1, model.sliders)  # per slider
+        self.loud_c, self.loud_k = math.sqrt(energy / (1 / 3)), math.sqrt(energy / (1 / 2))
+        self.circle: Tensor
+        self.register_buffer("circle", circle(model.values), persistent=False)
+
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """z: [B, Z]. Returns [B, inputs] and [B, controls]; the thesis hears z as it is."""
+        if not self.direct:
+            return z, z[:, :0]
+        z0, c, k = z.split(self.split, dim=1)
+        points = (k.unflatten(1, self.shape) @ self.circle).flatten(1)  # [B, 2 * codes]
+        controls = torch.cat([self.loud_c * c, self.loud_k * points], 1)
+        return torch.cat([z0, controls], 1), controls
 
 
 def _broad(x: Tensor) -> Tensor:
