@@ -22,6 +22,7 @@ SMALL = {
     "data": {"image_size": 32, "limit": 48},
     "masks": {"count": 16},
     "features": {"width": 8, "steps": 4, "batch_size": 8},
+    "control": {"train": 32, "test": 16, "images": 4, "width": 0.125, "steps": 4, "batch_size": 8},
     "model": {"width": 0.125},
     "train": {"steps": 6, "batch_size": 8, "sample_every": 1},
     "evaluate": {"diversity_images": 4, "diversity_samples": 2},
