@@ -157,11 +157,11 @@ class LossParams(Block):
     zero: Weight = 1e-4
     adv_g: Weight = 1.0
     fm: Weight = 1.0
-    perceptual: Weight = 5.0
+    perceptual: Weight = 1.0
     """On maps scaled to a mean of 1 each, whatever the feature network."""
     tv: Weight = 0.5
     kl: Weight = 0.5
-    info: Weight = 0.5
+    info: Weight = 0.3
     l1: Weight = 0.0
     style: Weight = 0.0
 
