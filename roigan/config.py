@@ -139,8 +139,8 @@ class ModelParams(Block):
     from G (none); G may paint onto their smooth continuation (colours); and what is left of the difference
     at the edge may be spread over the region, as in Poisson blending (membrane)."""
     direct_controls: bool = True
-    """Sliders and codes are scaled to be heard through the noise (in the thesis 92 % of the energy) and enter
-    every upsample block beside f(z), in its denormalisations and as a shift, where nothing scrambles them."""
+    """Sliders and codes are scaled to be heard through the noise (in the thesis 92 % of the energy), a code is
+    a point on a circle, and both style the denormalisations beside f(z), where nothing scrambles them."""
     reader: Literal["trunk", "own"] = "own"
     """What Q reads the controls from: D's last maps, as in the thesis, or the completed image, by
     convolutions of its own."""
@@ -247,15 +247,15 @@ class ControlParams(Block):
     """Stage `control`: a reader learns the controls from completed images and is examined on others."""
 
     mask: MaskFamily = "ellipse"
-    train: Positive = 2000
+    train: Positive = 1500
     """Fillings of training images that the reader learns from."""
     test: Positive = 500
     """Fillings of test images that it is examined on."""
     images: Annotated[int, Field(ge=2)] = 32
     """Test images on which the effect of every single control is measured."""
-    width: Rate = 0.5
+    width: Rate = 0.25
     """Of the reader; 1 has 128 to 512 channels."""
-    steps: Positive = 400
+    steps: Positive = 300
     batch_size: Positive = 32
     lr: Rate = 1e-3
     seed: Seed = 0

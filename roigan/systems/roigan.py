@@ -69,13 +69,11 @@ class Generator(nn.Module):
             Linear(n, style, equalised=eq) for n in (self.heard.inputs, style, style)
         )
 
-        self.decoder, self.shifts = nn.ModuleList(), nn.ModuleList()
+        self.decoder = nn.ModuleList()
         inputs, styled = seed, style + self.heard.controls
         for side in reversed(sides[:-1]):  # 4, 8, 16, 32
             outputs = wide(100 if side == 4 else 64)
             self.decoder.append(UpsampleBlock(inputs + skip(side), outputs, wide(128), styled, equalised=eq))
-            if self.heard.controls:
-                self.shifts.append(Linear(self.heard.controls, outputs, equalised=eq))
             inputs = outputs
         self.output_norm, self.blend = model.output_norm, model.blend
         self.to_image = Conv2d(inputs, channels, 3, padding=1, equalised=eq, bias=not model.output_norm)
@@ -93,13 +91,11 @@ class Generator(nn.Module):
             f = lrelu(F.layer_norm(layer(f), mu.shape[1:]))  # [B, style]
         w = f * (logvar / 2).exp() + mu
         h = F.pixel_shuffle(w[:, :, None, None], 4)  # [B, 16, 4, 4]
-        for i, block in enumerate(self.decoder):
+        s = torch.cat([f, controls], 1)  # what styles the denormalisations
+        for block in self.decoder:
             h = torch.cat([h, maps.pop()], 1)
             side = h.shape[-1]
-            M_up = _resize(M, 2 * side)
-            h = block(h, _resize(M, side), M_up, torch.cat([f, controls], 1))
-            if self.heard.controls:
-                h = h + M_up * self.shifts[i](controls)[:, :, None, None]
+            h = block(h, _resize(M, side), _resize(M, 2 * side), s)
         image = self.to_image(h)  # [B, C, H, W]
         if self.output_norm:
             image = instance_norm(image)
