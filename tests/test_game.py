@@ -12,11 +12,13 @@ import torch.multiprocessing as mp
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from roigan.config import Params
+from roigan.config import Params, read_yaml
 from roigan.draws import Draws
 from roigan.game import Batch, Nets, play
 from roigan.masks import Sampler
 from roigan.systems import SYSTEMS
+from roigan.systems.roigan import Heard, join_latent
+from tests.conftest import ROOT
 
 
 class Perceptual(nn.Module):
@@ -87,9 +89,30 @@ def test_parameter_counts_of_the_thesis(small) -> None:
     assert counts["Q"] == pytest.approx(663_736, rel=1e-3)
 
 
-def test_no_parameter_is_dead(small) -> None:
+def test_controls_are_heard_through_the_noise(small) -> None:
+    """Ten sliders have the energy of the noise, ten points on circles twice as much; the thesis hears z."""
+    model = small().model
+    heard, generator = Heard(model), torch.Generator().manual_seed(0)
+    c = 2 * torch.rand(20_000, model.sliders, generator=generator) - 1
+    k = torch.randint(model.values, (20_000, model.codes), generator=generator)
+    z = join_latent(torch.randn(20_000, model.noise, generator=generator), c, k, model.values)
+    inputs, controls = heard(z)
+    assert torch.equal(inputs[:, model.noise :], controls)
+    energies = [part.square().sum(1).mean() for part in inputs.split([model.noise, 10, 20], dim=1)]
+    assert torch.stack(energies).tolist() == pytest.approx([146, 146, 292], rel=0.03)
+    plain, nothing = Heard(model.model_copy(update={"direct_controls": False}))(z)
+    assert torch.equal(plain, z)
+    assert nothing.shape[1] == 0
+
+
+RECIPES = {"ours": {}, "thesis": read_yaml((ROOT / "presets" / "thesis.yaml").read_text())["model"]}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_no_parameter_is_dead(small, recipe: str) -> None:
     """After a turn of each player, every parameter that is somebody's has a gradient that is not zero."""
-    params = small(losses__l1=1.0, losses__style=1.0)
+    changes = {f"model__{key}": value for key, value in RECIPES[recipe].items() if key != "width"}
+    params = small(losses__l1=1.0, losses__style=1.0, **changes)
     system = build(params)
     players, nets = system.players(), Nets(system.nets)
     dead = set()

@@ -205,6 +205,12 @@ def test_every_epoch_shows_every_image_once_in_another_order() -> None:
     assert epochs[0].tolist() != epochs[1].tolist()
 
 
+def test_learning_rates_fall_at_the_end(small) -> None:
+    train = small(train__steps=100, train__decay=0.25).train
+    assert [remaining(step, train) for step in (0, 75, 80, 99)] == [1, 1, 0.8, 0.04]
+    assert remaining(99, train.model_copy(update={"decay": 0.0})) == 1
+
+
 def test_draws_do_not_depend_on_the_ranks_or_on_each_other() -> None:
     whole, half = Draws(0, 5, 8), Draws(0, 5, 8, slice(4, 8))
     whole.uniform("something else", 3)

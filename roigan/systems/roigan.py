@@ -112,8 +112,9 @@ class Generator(nn.Module):
 class Heard(nn.Module):
     """z = cat(z0, c, one-hot k) -> (what the mapping takes, the controls) as a network hears them best.
 
-    As drawn, 92 % of the energy of z is noise and 2 % sliders, and a code is values-1 directions. Here a code
-    is a point on a circle, and all sliders together have the energy of the noise, as have all codes.
+    As drawn, 92 % of the energy of z is noise and 2 % sliders, and a code is values-1 directions. Here all
+    sliders together have the energy of the noise; a code is a point on a circle, each of its two coordinates
+    as loud as a slider.
     """
 
     def __init__(self, model: ModelParams) -> None:
