@@ -20,6 +20,7 @@ from roigan.draws import Draws
 from roigan.errors import UserError
 from roigan.launch import CODE, launch, run_name
 from roigan.model import Model
+from roigan.train import remaining
 
 
 @pytest.fixture
