@@ -23,6 +23,7 @@ def apply(preset: Path, params: Path = Path("params.yaml")) -> list[str]:
 
     keeping = YAML()  # comments and order
     keeping.width = 1000
+    keeping.indent(mapping=2, sequence=4, offset=2)
     null = "tag:yaml.org,2002:null"
     keeping.representer.add_representer(type(None), lambda to, _: to.represent_scalar(null, "null"))
     for path in (preset, params):
