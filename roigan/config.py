@@ -247,11 +247,11 @@ class ControlParams(Block):
     """Stage `control`: a reader learns the controls from completed images and is examined on others."""
 
     mask: MaskFamily = "ellipse"
-    train: Positive = 1500
+    train: Positive = 1000
     """Fillings of training images that the reader learns from."""
-    test: Positive = 500
+    test: Positive = 300
     """Fillings of test images that it is examined on."""
-    images: Annotated[int, Field(ge=2)] = 32
+    images: Annotated[int, Field(ge=2)] = 16
     """Test images on which the effect of every single control is measured."""
     width: Rate = 0.25
     """Of the reader; 1 has 128 to 512 channels."""
