@@ -157,7 +157,7 @@ class LossParams(Block):
     zero: Weight = 1e-4
     adv_g: Weight = 1.0
     fm: Weight = 1.0
-    perceptual: Weight = 1.0
+    perceptual: Weight = 5.0
     """On maps scaled to a mean of 1 each, whatever the feature network."""
     tv: Weight = 0.5
     kl: Weight = 0.5
