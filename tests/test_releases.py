@@ -1,0 +1,30 @@
+"""Every released model is small, loads, completes, and says what it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from roigan.masks import sample
+from roigan.model import WEIGHTS, Model
+from tests.conftest import ROOT
+
+RELEASES = sorted((ROOT / "releases").glob("*/config.json"))
+
+
+@pytest.mark.parametrize("config", RELEASES, ids=lambda path: path.parent.name)
+def test_a_release(config: Path) -> None:
+    folder = config.parent
+    assert (folder / WEIGHTS).stat().st_size <= 15e6
+    card = (folder / "README.md").read_text()
+    for word in ("Data", "FID", "border", "not"):
+        assert word in card
+    model, generator = Model.load(folder), torch.Generator().manual_seed(0)
+    size = model.image_size
+    x = torch.rand(2, model.channels, size, size, generator=generator) * 2 - 1
+    M = sample("mixture", 2, size, generator)
+    y = model.complete(x, M, model.latent(2, generator))
+    assert torch.equal(torch.where(M > 0.5, 0, x), torch.where(M > 0.5, 0, y))
+    assert not torch.equal(x, y)
