@@ -54,7 +54,7 @@ def prepare(params: Params, on: torch.device, half: bool):  # type: ignore[no-un
         net.to(on, memory_format=torch.channels_last)
     players, nets = system.players(), Nets(system.nets)
     sampler = Sampler(dict(params.masks.train), 64)
-    n, count = params.train.batch_size, 0
+    n, count = params.train.batch_size, 1  # a step without the lazy penalty, which the counter cannot follow
     x = (torch.rand(n, 64, 64, 3, device=on) * 2 - 1).movedim(-1, 1)
 
     def autocast():  # type: ignore[no-untyped-def]

@@ -179,7 +179,9 @@ def test_a_tiny_set_is_overfitted(small, project: Path) -> None:
         train__steps=250,
         train__flip=False,
         losses__l1=10.0,
-        train__lr_g=3e-3,
+        losses__info=0.0,  # asks for fillings that differ
+        losses__adv_g=0.0,
+        model__direct_controls=False,
         model__width=0.25,
         train__ema=0.9,
     )
@@ -187,7 +189,7 @@ def test_a_tiny_set_is_overfitted(small, project: Path) -> None:
     history = pd.read_csv(last / "history.csv")
     l1 = history["G/l1"] / 10
     assert l1.iloc[-1] < 0.4 * l1.iloc[0]  # a smooth continuation is already near the truth
-    assert l1.iloc[-1] < 0.06
+    assert l1.iloc[-1] < 0.09  # of the whole raw G, which sees its surroundings' colours at 8x8 only
 
 
 # --- The pieces ---------------------------------------------------------------------------------------
