@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ import torch
 from benchmarks.measuring import provenance
 from roigan import paths
 from roigan.baselines import generated
-from roigan.config import Params, load_params, parse_params
+from roigan.config import Params, changed, load_params
 from roigan.data import load_split, load_statistics
 from roigan.evaluate import evaluate
 from roigan.features import load_features
@@ -53,18 +52,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "penalty 5": {"losses.gp": 5.0},
     "ellipses only": {"masks.train": {"ellipse": 1.0}},
 }
-
-
-def changed(params: Params, changes: Mapping[str, Any]) -> Params:
-    """The parameters with some keys, by their dotted names, replaced."""
-    content = params.model_dump(mode="json", by_alias=True)
-    for key, value in changes.items():
-        *blocks, last = key.split(".")
-        target = content
-        for block in blocks:
-            target = target[block]
-        target[last] = value
-    return parse_params(content)
 
 
 def run(name: str, params: Params) -> dict[str, Any]:

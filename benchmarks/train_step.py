@@ -10,7 +10,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measuring import device, finish, peak_flops, rate, synchronise
-from roigan.config import Params, load_params
+from roigan.config import Params, changed, load_params
 from roigan.draws import Draws
 from roigan.features import FeatureNetwork
 from roigan.features_pretrained import build
@@ -22,14 +22,8 @@ from roigan.systems import SYSTEMS
 
 def main() -> None:
     on = device()
-    params = load_params()
     batch = 64 if on.type == "cuda" else 16
-    params = params.model_copy(
-        update={
-            "model": params.model.model_copy(update={"width": 1.0}),
-            "train": params.train.model_copy(update={"batch_size": batch}),
-        }
-    )
+    params = changed(load_params(), {"model.width": 1.0, "train.batch_size": batch})
     precision, _ = choose_precision("auto", on)
     step = prepare(params, on, precision == "bf16")
     with FlopCounterMode(display=False) as counter:

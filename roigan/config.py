@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -327,6 +328,18 @@ def parse_params(content: Any, origin: str = "params.yaml") -> Params:
         return Params.model_validate(content)
     except ValidationError as error:
         raise UserError(f"{origin}: {_first_complaint(error)}") from None
+
+
+def changed(params: Params, changes: Mapping[str, Any]) -> Params:
+    """The parameters with some keys, by their dotted names ("train.steps"), replaced and checked again."""
+    content = params.model_dump(mode="json", by_alias=True)
+    for key, value in changes.items():
+        *blocks, last = key.split(".")
+        target = content
+        for block in blocks:
+            target = target[block]
+        target[last] = value
+    return parse_params(content)
 
 
 def _first_complaint(error: ValidationError) -> str:

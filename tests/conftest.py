@@ -12,10 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-import yaml
 
 from roigan import paths
-from roigan.config import Params, parse_params
+from roigan.config import Params, changed, load_params
 from roigan.features import make_features
 from roigan.masks import sample, save_cache
 
@@ -32,8 +31,7 @@ def small() -> Callable[..., Params]:
     """small(train__steps=3, ...): the shipped parameters at 32 px, narrow, in-process, with changes."""
 
     def make(**changes: Any) -> Params:
-        content = yaml.safe_load((ROOT / "params.yaml").read_text())
-        changes = {
+        narrow = {
             "data.image_size": 32,
             "model.width": 0.125,
             "features.width": 4,
@@ -45,14 +43,9 @@ def small() -> Callable[..., Params]:
             "train.batch_size": 8,
             "train.num_workers": 0,
             "train.precision": "fp32",
-        } | {key.replace("__", "."): value for key, value in changes.items()}
-        for key, value in changes.items():
-            *blocks, name = key.split(".")
-            target = content
-            for block in blocks:
-                target = target[block]
-            target[name] = value
-        return parse_params(content)
+        }
+        wanted = {key.replace("__", "."): value for key, value in changes.items()}
+        return changed(load_params(ROOT / "params.yaml"), narrow | wanted)
 
     return make
 
