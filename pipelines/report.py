@@ -43,7 +43,7 @@ def main() -> None:
         "sliders": [shown("", files[f"figure_4_5_{i + 1}"], f"Test image {i + 1}.") for i in range(SWEPT)],
         "independence": [shown("", figures.matrix(read_table(paths.INDEPENDENCE).set_index("set")))],
         "samples": [shown(f"step {int(path.stem)}", path) for path in samples],
-        "losses": [shown("", figures.losses(history, report.dead_value(params)), "Horizontal axis: steps.")],
+        "losses": [shown("", figures.losses(history, params.losses.dead), "Horizontal axis: steps.")],
         "data": [
             shown("Training images", paths.PREPARED / "contact_sheet.png"),
             shown("Mask families", paths.MASKS / "masks.png", "White is generated."),

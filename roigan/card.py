@@ -24,8 +24,13 @@ def model_card(params: Params, config: Mapping[str, Any], tags: Mapping[str, str
 
     config: the model folder's config.json; tags: hashes of what the model was made from (`roigan.lineage`).
     """
-    name, model = params.register_.name, params.model
+    name, (_, sliders, codes, values) = params.register_.name, params.model.latent
     size, kind = config["image_size"], "colour" if config["channels"] == 3 else "grey"
+    controls = (
+        f"seed, {sliders} sliders c in [-1, 1], {codes} codes k of {values} values"
+        if sliders
+        else "none; a region has one filling"
+    )
     lines = "\n".join(f"| {key} | `{value}` |" for key, value in sorted(tags.items()))
     settings = yaml.safe_dump(params.model_dump(mode="json", by_alias=True), sort_keys=False)
     return f"""# RoI-GAN `{name}`
@@ -34,7 +39,7 @@ Generates new content inside a region of an image; outside the region every pixe
 
 * Resolution {size} x {size}, {kind}; of larger pictures the region is cut out.
 * Data: {TERMS[params.data.source]}.
-* Controls: seed, {model.sliders} sliders c in [-1, 1], {model.codes} codes k of {model.values} values.
+* Controls: {controls}.
 * FID and KID of this model are comparable only where the feature network is the same (tag `features`).
 * What it paints is invented. Do not pass it off as a record of what was there, and do not alter pictures of
   people without their consent.

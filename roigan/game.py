@@ -32,7 +32,7 @@ class Player:
 
     name: str  # "G", "D": metrics are logged as "G/adv", "D/gp"
     nets: Sequence[str]  # names of the networks whose parameters are its own
-    loss: Callable[[Any, Batch], Terms]  # loss(nets, batch); nets.G, nets.D, ... are callables
+    loss: Callable[[Any, Batch], Terms]  # loss(nets, batch); nets.G, ... are callables; {}: no move
     optimizer: torch.optim.Optimizer
     turns: int = 1  # updates per step (n_critic of WGAN)
 
@@ -71,13 +71,18 @@ def play(
     batches: Callable[[int], Batch],
     autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
 ) -> Terms:
-    """One step: every player in turn. `batches(i)` is the batch of turn i; returns all terms, detached."""
+    """One step: every player in turn. `batches(i)` is the batch of turn i; returns all terms, detached.
+
+    A player whose loss has no terms does not move in that turn: some games have phases.
+    """
     logged: Terms = {}
     for player in players:
         for turn in range(player.turns):
             with nets.turn_of(player) as theirs:
                 with autocast():
                     terms = player.loss(theirs, batches(turn))
+                if not terms:
+                    continue
                 player.optimizer.zero_grad(set_to_none=True)
                 torch.stack(list(terms.values())).sum().backward()
             player.optimizer.step()

@@ -32,8 +32,8 @@ OnReport = Callable[[dict[str, Any]], None]
 # The modules that decide what a run computes: changed code never continues old weights.
 CODE = (
     "blending", "checkpoint", "config", "data", "draws", "errors", "features", "features_local",
-    "features_pretrained", "game", "layers", "losses", "masks", "model", "networks", "paths", "pictures",
-    "precision", "progress", "showcase", "systems", "train",
+    "features_pretrained", "game", "latent", "layers", "losses", "masks", "model", "networks", "paths",
+    "pictures", "precision", "progress", "showcase", "systems", "train",
 )  # fmt: skip
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from roigan.config import ModelParams
+from roigan.config import parse_model
 from roigan.errors import UserError
-from roigan.systems.roigan import Generator, join_latent
+from roigan.latent import draw_latent
+from roigan.systems import SYSTEMS
 
 WEIGHTS, CONFIG = "generator.safetensors", "config.json"
 
@@ -45,17 +45,14 @@ def save_model(
 class Model:
     """A generator ready to complete images; nothing in it is trained."""
 
-    def __init__(self, G: Generator, config: dict[str, Any]) -> None:
-        model = ModelParams.model_validate(config["model"])
+    def __init__(self, G: nn.Module, config: dict[str, Any]) -> None:
+        model = parse_model(config["model"], CONFIG)
         self.G, self.config = G.eval().requires_grad_(False), config
+        self.system = model.system
         self.image_size: int = config["image_size"]
         self.channels: int = config["channels"]
-        self.noise, self.sliders, self.codes, self.values = (
-            model.noise,
-            model.sliders,
-            model.codes,
-            model.values,
-        )
+        self.sizes = model.latent
+        _, self.sliders, self.codes, self.values = self.sizes
         self.sha256: str = config["weights_sha256"]
 
     @classmethod
@@ -69,10 +66,10 @@ class Model:
             config = json.loads((folder / CONFIG).read_text())
             if sha256_of(folder / WEIGHTS) != config["weights_sha256"]:
                 raise UserError(f"{folder}: {WEIGHTS} is not the file that {CONFIG} was written for")
-            params = ModelParams.model_validate(config["model"])
-            G = Generator(config["image_size"], config["channels"], params)
+            params = parse_model(config["model"], str(folder / CONFIG))
+            G = SYSTEMS[params.system].generator(config["image_size"], config["channels"], params)
             G.load_state_dict(load_file(folder / WEIGHTS))
-        except (KeyError, ValueError, ValidationError, RuntimeError, SafetensorError) as error:
+        except (KeyError, ValueError, RuntimeError, SafetensorError) as error:
             reason = str(error).strip().splitlines()[0]
             raise UserError(f"{folder} holds no model that this version can read ({reason})") from None
         return cls(G, config)
@@ -89,18 +86,8 @@ class Model:
         c: Tensor | None = None,
         k: Sequence[int] | Tensor | None = None,
     ) -> Tensor:
-        """n latent vectors z [n, noise + sliders + codes*values] on the CPU.
-
-        generator: of the CPU; it is advanced alike whether or not the controls are given, so that the same
-        seed with other sliders keeps its z0. c: float [sliders] or [n, sliders], each in [-1, 1], and k: one
-        number per code or [n, codes]; None draws them per vector.
-        """
-        z0 = torch.randn(n, self.noise, generator=generator)
-        random_c = 2 * torch.rand(n, self.sliders, generator=generator) - 1
-        random_k = torch.randint(self.values, (n, self.codes), generator=generator)
-        c_all = random_c if c is None else c.to(torch.float32).expand(n, self.sliders)
-        k_all = random_k if k is None else torch.as_tensor(k, dtype=torch.long).expand(n, self.codes)
-        return join_latent(z0, c_all, k_all, self.values)
+        """n latent vectors z; see `draw_latent`."""
+        return draw_latent(n, self.sizes, generator, c, k)
 
     @torch.no_grad()
     def complete(self, x: Tensor, M: Tensor, z: Tensor) -> Tensor:

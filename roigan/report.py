@@ -111,7 +111,7 @@ def render(
         competitors=", ".join(METHODS[name][0] for name in COMPETITORS),
         control=control_rows(control),
         promotion=promotion,
-        training=training_verdict(history, dead_value(params)),
+        training=training_verdict(history, params.losses.dead),
         lineage=lineage,
         figures=figures,
     )
@@ -161,11 +161,6 @@ def control_rows(control: pd.DataFrame) -> list[dict[str, str]]:
         }
         for row in control.to_dict("records")
     ]
-
-
-def dead_value(params: Params) -> float:
-    """D's hinge (D/adv, weighted as logged) when D tells nothing apart: 1 for real plus 1 for completed."""
-    return 2.0 * params.losses.adv_d
 
 
 def training_verdict(history: pd.DataFrame, dead: float) -> tuple[bool, str]:

@@ -11,9 +11,9 @@ from torch import nn
 from roigan import paths
 from roigan.config import Params
 from roigan.data import load_split, to_float, to_uint8
+from roigan.latent import draw_latent
 from roigan.masks import complete, sample
 from roigan.pictures import grid
-from roigan.systems.roigan import join_latent
 
 SHOWN = 9  # images in a grid
 
@@ -29,15 +29,7 @@ class Showcase:
         share = -(-len(x) // len(families))
         drawn = [sample(family, share, size, generator, params.masks.known_share) for family in families]
         self.x, self.M = x.to(device), torch.cat(drawn)[: len(x)].to(device)
-        self.z = [
-            join_latent(
-                torch.randn(len(x), model.noise, generator=generator),
-                2 * torch.rand(len(x), model.sliders, generator=generator) - 1,
-                torch.randint(model.values, (len(x), model.codes), generator=generator),
-                model.values,
-            ).to(device)
-            for _ in range(2)
-        ]
+        self.z = [draw_latent(len(x), model.latent, generator).to(device) for _ in range(2)]
 
     @torch.no_grad()
     def picture(self, G: nn.Module) -> np.ndarray:

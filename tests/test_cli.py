@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from roigan import cli, tracking
-from roigan.config import ModelParams, load_params
+from roigan.config import RoIGANModel, load_params
 from roigan.errors import UserError
 from roigan.model import Model, save_model
 from roigan.systems.roigan import Generator
@@ -26,7 +26,7 @@ SIZE = 16
 def model(tmp_path_factory):
     """A model folder, untrained."""
     folder = tmp_path_factory.mktemp("model")
-    params = ModelParams(system="roigan", width=0.1, noise=8, sliders=3, codes=2, values=4)
+    params = RoIGANModel(system="roigan", width=0.1, noise=8, sliders=3, codes=2, values=4)
     torch.manual_seed(0)
     config = {"system": "roigan", "image_size": SIZE, "channels": 3, "model": params.model_dump()}
     save_model(folder, Generator(SIZE, 3, params), config)

@@ -1,6 +1,8 @@
 """params.yaml: typed, frozen, and every mistake named in one line."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,9 @@ def test_the_shipped_parameters_are_valid_and_frozen() -> None:
         ("losses", "gp", float("nan"), r"losses\.gp"),
         ("data", "source", "imagenet", r"data\.source"),
         ("data", "split", [0.5, 0.1, 0.1], r"split must be three shares"),
-        ("model", "system", "stylegan", r"model\.system"),
+        ("model", "system", "stylegan", r"model\.system: 'stylegan' is unknown; known are roigan"),
+        ("model", "system", 3, r"model\.system"),
+        ("model", "slider", 3, r"unknown key model\.slider \(did you mean model\.sliders\?\)"),
         ("masks", "train", {"ellipse": 0}, r"positive weight"),
         ("masks", "evaluate", ["blob"], r"masks\.evaluate"),
         ("gates", None, [{"metric": "fid", "mask": "ellipse"}], r"either `below` or `above`"),
@@ -97,3 +101,9 @@ def test_the_fingerprint_follows_the_named_blocks_only() -> None:
     b = parse_params(changed)
     assert a.fingerprint() != b.fingerprint()
     assert a.fingerprint("model", "train") == b.fingerprint("model", "train")
+
+
+def test_reading_parameters_needs_no_torch() -> None:
+    """Commands that only read params.yaml answer at once."""
+    loads = "import sys, roigan.config; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", loads], cwd=ROOT).returncode == 0

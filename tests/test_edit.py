@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from roigan.config import ModelParams
+from roigan.config import RoIGANModel
 from roigan.edit import complete_picture, complete_pictures, window
 from roigan.errors import UserError
 from roigan.model import Model
@@ -40,7 +40,7 @@ class Painter:
 
 @pytest.fixture(scope="module")
 def model():
-    params = ModelParams(system="roigan", width=0.1, noise=8, sliders=3, codes=2, values=4, output_norm=False)
+    params = RoIGANModel(system="roigan", width=0.1, noise=8, sliders=3, codes=2, values=4, output_norm=False)
     torch.manual_seed(0)
     config = {"image_size": 32, "channels": 3, "model": params.model_dump(), "weights_sha256": "0"}
     return Model(Generator(32, 3, params), config)

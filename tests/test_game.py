@@ -15,9 +15,10 @@ from torch.nn.parallel import DistributedDataParallel
 from roigan.config import Params, read_yaml
 from roigan.draws import Draws
 from roigan.game import Batch, Nets, play
+from roigan.latent import join_latent
 from roigan.masks import Sampler
 from roigan.systems import SYSTEMS
-from roigan.systems.roigan import Heard, join_latent
+from roigan.systems.roigan import Heard
 from tests.conftest import ROOT
 
 
@@ -138,6 +139,18 @@ def test_a_turn_leaves_the_others_bit_identical(small) -> None:
             same = [torch.equal(value, before[name][key]) for key, value in net.state_dict().items()]
             assert (not any(same)) if name in player.nets else all(same), (player.name, name)
         assert all(p.requires_grad for net in system.nets.values() for p in net.parameters())
+
+
+def test_a_player_without_terms_does_not_move(small) -> None:
+    params = small()
+    system = build(params)
+    G, D = system.players()
+    G.loss = lambda nets, batch: {}
+    before = copy.deepcopy(system.nets["G"].state_dict())
+    terms = play([G, D], Nets(system.nets), lambda _: batch(params, 0))
+    assert all(torch.equal(value, before[key]) for key, value in system.nets["G"].state_dict().items())
+    assert not G.optimizer.state
+    assert all(name.startswith("D/") for name in terms)
 
 
 def test_the_terms_are_those_of_the_table(small) -> None:

@@ -10,13 +10,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roigan.config import ModelParams
+from roigan.config import RoIGANModel
 from roigan.errors import UserError
 from roigan.masks import FAMILIES, sample
 from roigan.model import Model, save_model
 from roigan.systems.roigan import Generator
 
-PARAMS = ModelParams(system="roigan", width=0.125)
+PARAMS = RoIGANModel(system="roigan", width=0.125)
 CONFIG = {"system": "roigan", "image_size": 16, "channels": 3, "model": PARAMS.model_dump()}
 
 

@@ -1,5 +1,28 @@
 """Systems: one file per paper, with its networks, its losses and its players. Choosing is a dict."""
 
+from __future__ import annotations
+
+from typing import Any, ClassVar, Protocol
+
+from torch import nn
+
+from roigan.game import Player
 from roigan.systems.roigan import RoIGAN
 
-SYSTEMS = {"roigan": RoIGAN}
+
+class System(Protocol):
+    """What the house asks of a system."""
+
+    generator: ClassVar[type[nn.Module]]
+    """Built as generator(size, channels, model); G(x, M, z) returns a tuple with a field y, the completed
+    image."""
+    nets: dict[str, nn.Module]
+    """By name; "G" is the generator, whose average is kept."""
+
+    def __init__(self, params: Any, perceptual: Any) -> None: ...
+
+    def players(self) -> list[Player]:
+        """In the order of their turns."""
+
+
+SYSTEMS: dict[str, type[System]] = {"roigan": RoIGAN}

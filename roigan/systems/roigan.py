@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 from types import SimpleNamespace
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from roigan.blending import continuation, membrane
-from roigan.config import ModelParams, Params
+from roigan.config import RoIGANModel, RoIGANParams
 from roigan.game import Batch, Player, Terms
+from roigan.latent import join_latent
 from roigan.layers import (
     Conv2d,
     GatedConv2d,
@@ -44,7 +45,7 @@ class Filling(NamedTuple):
 class Generator(nn.Module):
     """G: an image with a hole, the hole's mask and a latent vector -> a whole image (section 3.5)."""
 
-    def __init__(self, size: int, channels: int, model: ModelParams) -> None:
+    def __init__(self, size: int, channels: int, model: RoIGANModel) -> None:
         super().__init__()
         eq, self.heard = model.equalized, Heard(model)
 
@@ -117,7 +118,7 @@ class Heard(nn.Module):
     as loud as a slider.
     """
 
-    def __init__(self, model: ModelParams) -> None:
+    def __init__(self, model: RoIGANModel) -> None:
         super().__init__()
         self.split = [model.noise, model.sliders, model.codes * model.values]
         self.direct, self.shape = model.direct_controls, (model.codes, model.values)
@@ -160,7 +161,7 @@ class Judgement(NamedTuple):
 class Discriminator(nn.Module):
     """D: an image and a mask -> 25 patch scores and one score of the whole (section 3.6)."""
 
-    def __init__(self, size: int, channels: int, model: ModelParams) -> None:
+    def __init__(self, size: int, channels: int, model: RoIGANModel) -> None:
         super().__init__()
         eq = model.equalized
 
@@ -203,7 +204,7 @@ class Discriminator(nn.Module):
 class QHead(nn.Module):
     """Q: D's trunk -> what it reads of the controls: mean and log-variance of c, logits of k (3.15-3.16)."""
 
-    def __init__(self, model: ModelParams) -> None:
+    def __init__(self, model: RoIGANModel) -> None:
         super().__init__()
         self.sliders, self.codes, self.values = model.sliders, model.codes, model.values
         inputs, hidden, last = (max(1, round(n * model.width)) for n in (256, 128, 64))
@@ -235,7 +236,9 @@ class FeatureMaps(Protocol):
 class RoIGAN:
     """The networks, losses and players of RoI-GAN."""
 
-    def __init__(self, params: Params, perceptual: FeatureMaps) -> None:
+    generator: ClassVar[type[nn.Module]] = Generator
+
+    def __init__(self, params: RoIGANParams, perceptual: FeatureMaps) -> None:
         size, channels, model = params.data.image_size, params.data.channels, params.model
         self.params, self.perceptual = params, perceptual
         self.nets: dict[str, nn.Module] = {
@@ -331,8 +334,3 @@ class RoIGAN:
         c = 2 * draws.uniform("c", model.sliders) - 1
         k = draws.integers("k", model.values, model.codes)
         return join_latent(z0, c, k, model.values), c, k
-
-
-def join_latent(z0: Tensor, c: Tensor, k: Tensor, values: int) -> Tensor:
-    """z = cat(z0, c, one-hot k): [B, noise + sliders + codes*values]; k: int64 [B, codes]."""
-    return torch.cat([z0, c, F.one_hot(k, values).flatten(1).to(z0.dtype)], 1)

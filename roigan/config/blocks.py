@@ -1,19 +1,12 @@
-"""The typed configuration: the only reader of params.yaml, one frozen block per stage."""
+"""The blocks of params.yaml that every system has: one frozen, typed class per stage."""
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
-import re
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from roigan.errors import UserError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Positive = Annotated[int, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -21,20 +14,6 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 MaskFamily = Literal["rectangle", "ellipse", "mixture", "half", "centre", "border", "free_form", "scattered"]
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads 3e-4 as a number, as YAML 1.2 does and DVC writes; YAML 1.1 wants 3.0e-4."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
-
-
-def read_yaml(text: str) -> Any:
-    """The content of a YAML text; plain data only. Raises yaml.YAMLError."""
-    return yaml.load(text, Loader=_Loader)
 
 
 class Block(BaseModel):
@@ -117,54 +96,35 @@ class FeatureParams(Block):
     seed: Seed = 0
 
 
-class ModelParams(Block):
-    """The networks."""
+class LatentSizes(NamedTuple):
+    """How many numbers of each kind a latent vector holds; none where a system has no controls."""
 
-    system: Literal["roigan"]
+    noise: int = 0
+    sliders: int = 0
+    codes: int = 0
+    values: int = 1
+
+
+class ModelParams(Block):
+    """The networks: what all systems say of them. Each adds its own keys (`systems.py`)."""
+
+    system: str
     width: Annotated[float, Field(gt=0, le=4)]
-    """Multiplies every channel count; 1.0 is the thesis."""
-    noise: Positive = 146
-    """Numbers of incompressible noise z0."""
-    sliders: Positive = 10
-    """Continuous controls c, each in [-1, 1]."""
-    codes: Positive = 10
-    """Discrete controls k."""
-    values: Annotated[int, Field(ge=2)] = 10
-    """Values that each discrete control can take."""
-    equalized: bool = True
-    """Equalised learning rate (3.20)."""
-    spectral_norm: bool = False
-    """Spectral normalisation in D (the author's code has it, the thesis does not)."""
-    blend: Literal["none", "colours", "membrane"] = "membrane"
-    """How a filling meets its surroundings. The thesis' normalisations hide the colours around the region
-    from G (none); G may paint onto their smooth continuation (colours); and what is left of the difference
-    at the edge may be spread over the region, as in Poisson blending (membrane)."""
-    direct_controls: bool = True
-    """Sliders and codes are scaled to be heard through the noise (92 % of the energy in the thesis), a code
-    is a point on a circle, and both style the denormalisations beside f(z), where nothing scrambles them."""
-    reader: Literal["trunk", "own"] = "own"
-    """What Q reads the controls from: D's last maps, as in the thesis, or the completed image, by
-    convolutions of its own."""
-    output_norm: bool = False
-    """InstanceNorm before the final tanh, as in the thesis: all images then have one mean and contrast."""
+    """Multiplies every channel count; 1.0 is the paper."""
+
+    @property
+    def latent(self) -> LatentSizes:
+        """What the generator's z is made of."""
+        return LatentSizes()
 
 
 class LossParams(Block):
-    """One weight per row of the thesis' loss table; the formulas are in roigan/losses and roigan/systems."""
+    """The weights of a system's losses (`systems.py`)."""
 
-    adv_d: Weight = 1.0
-    gp: Weight = 0.5
-    """The thesis' 5 kept D's hinge loss at 2 for the first hundreds of steps."""
-    zero: Weight = 1e-4
-    adv_g: Weight = 1.0
-    fm: Weight = 1.0
-    perceptual: Weight = 5.0
-    """On maps scaled to a mean of 1 each, whatever the feature network."""
-    tv: Weight = 0.5
-    kl: Weight = 0.5
-    info: Weight = 0.3
-    l1: Weight = 0.0
-    style: Weight = 0.0
+    @property
+    def dead(self) -> float:
+        """D/adv, weighted as it is logged, when D tells nothing apart."""
+        raise NotImplementedError
 
 
 class PenaltyParams(Block):
@@ -278,13 +238,13 @@ class Gate(Block):
 
 
 class Params(Block):
-    """All of params.yaml."""
+    """All of params.yaml; each system narrows `model` and `losses` (`systems.py`)."""
 
     data: DataParams
     masks: MaskParams
     features: FeatureParams
     model: ModelParams
-    losses: LossParams = LossParams()
+    losses: LossParams
     penalty: PenaltyParams = PenaltyParams()
     train: TrainParams
     register_: RegisterParams = Field(default=RegisterParams(), alias="register")
@@ -304,66 +264,3 @@ class Params(Block):
         content = self.model_dump(mode="json", by_alias=True)
         chosen = {name: content[name] for name in blocks or content}
         return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def load_params(path: str | Path = "params.yaml") -> Params:
-    """Read and check a parameter file.
-
-    Raises UserError with one line that names the key for a missing or malformed file, an unknown key or an
-    ill-typed value.
-    """
-    path = Path(path)
-    try:
-        content = read_yaml(path.read_text())
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist; run from the project's folder") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
-    return parse_params(content, str(path))
-
-
-def parse_params(content: Any, origin: str = "params.yaml") -> Params:
-    """Check a parsed parameter file; see `load_params`."""
-    try:
-        return Params.model_validate(content)
-    except ValidationError as error:
-        raise UserError(f"{origin}: {_first_complaint(error)}") from None
-
-
-def changed(params: Params, changes: Mapping[str, Any]) -> Params:
-    """The parameters with some keys, by their dotted names ("train.steps"), replaced and checked again."""
-    content = params.model_dump(mode="json", by_alias=True)
-    for key, value in changes.items():
-        *blocks, last = key.split(".")
-        target = content
-        for block in blocks:
-            target = target[block]
-        target[last] = value
-    return parse_params(content)
-
-
-def _first_complaint(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"unknown key {where}{_suggestion(first['loc'])}"
-    if first["type"] == "missing":
-        return f"{where} is missing"
-    message = first["msg"].removeprefix("Value error, ")
-    given = first["input"]
-    shown = f" (got {given!r})" if isinstance(given, str | int | float | bool) else ""
-    return f"{where + ': ' if where else ''}{message}{shown}"
-
-
-def _suggestion(location: tuple[int | str, ...]) -> str:
-    """' (did you mean ...?)' where a known key of the same block is spelled alike."""
-    block: type[BaseModel] = Params
-    for part in location[:-1]:
-        field = block.model_fields.get(str(part)) or block.model_fields.get(f"{part}_")
-        annotation = field.annotation if field else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return ""
-        block = annotation
-    known = [field.alias or name for name, field in block.model_fields.items()]
-    close = difflib.get_close_matches(str(location[-1]), known, n=1)
-    return f" (did you mean {'.'.join([*map(str, location[:-1]), close[0]])}?)" if close else ""

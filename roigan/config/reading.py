@@ -1,0 +1,112 @@
+"""Reading params.yaml: YAML, the choice of the system's schema, and complaints in one line."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from roigan.config.blocks import ModelParams, Params
+from roigan.config.systems import MODELS, PARAMS
+from roigan.errors import UserError
+
+T = TypeVar("T", bound=BaseModel)
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads 3e-4 as a number, as YAML 1.2 does and DVC writes; YAML 1.1 wants 3.0e-4."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def read_yaml(text: str) -> Any:
+    """The content of a YAML text; plain data only. Raises yaml.YAMLError."""
+    return yaml.load(text, Loader=_Loader)
+
+
+def load_params(path: str | Path = "params.yaml") -> Params:
+    """Read and check a parameter file.
+
+    Raises UserError with one line that names the key for a missing or malformed file, an unknown key or an
+    ill-typed value.
+    """
+    path = Path(path)
+    try:
+        content = read_yaml(path.read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist; run from the project's folder") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    return parse_params(content, str(path))
+
+
+def parse_params(content: Any, origin: str = "params.yaml") -> Params:
+    """Check a parsed parameter file; see `load_params`."""
+    model = content.get("model") if isinstance(content, Mapping) else None
+    return _checked(content, PARAMS, model, Params, origin)
+
+
+def parse_model(content: Any, origin: str) -> ModelParams:
+    """Check a block `model` alone, as it lies beside trained weights."""
+    return _checked(content, MODELS, content, ModelParams, origin)
+
+
+def _checked(content: Any, schemas: Mapping[str, type[T]], model: Any, shared: type[T], origin: str) -> T:
+    """`content` by the schema of the system that the block `model` names.
+
+    Where it names none, the schema that all systems share has the complaint.
+    """
+    system = model.get("system") if isinstance(model, Mapping) else None
+    if isinstance(system, str) and system not in schemas:
+        raise UserError(f"{origin}: model.system: {system!r} is unknown; known are {', '.join(schemas)}")
+    schema = schemas[system] if isinstance(system, str) else shared
+    try:
+        return schema.model_validate(content)
+    except ValidationError as error:
+        raise UserError(f"{origin}: {_first_complaint(error, schema)}") from None
+
+
+def changed(params: Params, changes: Mapping[str, Any]) -> Params:
+    """The parameters with some keys, by their dotted names ("train.steps"), replaced and checked again."""
+    content = params.model_dump(mode="json", by_alias=True)
+    for key, value in changes.items():
+        *blocks, last = key.split(".")
+        target = content
+        for block in blocks:
+            target = target[block]
+        target[last] = value
+    return parse_params(content)
+
+
+def _first_complaint(error: ValidationError, schema: type[BaseModel]) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"unknown key {where}{_suggestion(first['loc'], schema)}"
+    if first["type"] == "missing":
+        return f"{where} is missing"
+    message = first["msg"].removeprefix("Value error, ")
+    given = first["input"]
+    shown = f" (got {given!r})" if isinstance(given, str | int | float | bool) else ""
+    return f"{where + ': ' if where else ''}{message}{shown}"
+
+
+def _suggestion(location: tuple[int | str, ...], block: type[BaseModel]) -> str:
+    """' (did you mean ...?)' where a known key of the same block is spelled alike."""
+    for part in location[:-1]:
+        field = block.model_fields.get(str(part)) or block.model_fields.get(f"{part}_")
+        annotation = field.annotation if field else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return ""
+        block = annotation
+    known = [field.alias or name for name, field in block.model_fields.items()]
+    close = difflib.get_close_matches(str(location[-1]), known, n=1)
+    return f" (did you mean {'.'.join([*map(str, location[:-1]), close[0]])}?)" if close else ""
