@@ -67,25 +67,26 @@ def evaluate(
     parts = (reference[:half], reference[half:])
     gaussians = [fid.statistics(part) for part in parts]
 
-    def scores(name: str, completion: Completion, family: str) -> dict[str, Any]:
-        bar.set_postfix_str(f"{family}, {name}", refresh=False)
+    def rows(family: str, completions: Mapping[str, Completion]) -> list[dict[str, Any]]:
+        bar.set_postfix_str(family, refresh=False)
         M = masks[family][torch.arange(len(test)) % len(masks[family])]  # [N, 1, H, W]
-        row, embedded = _complete_and_score(name, completion, test, M, features, params, bar)
-        mine = (embedded[:half], embedded[half:])
-        crossed = [fid.distance(fid.statistics(mine[i]), gaussians[1 - i]) for i in (0, 1)]
-        row["fid"] = statistics.fmean(crossed)
-        row["kid"] = statistics.fmean([kid.distance(mine[i], parts[1 - i]) for i in (0, 1)])
-        row["pids"], row["uids"] = p_ids_and_u_ids(embedded, reference)
-        return {"method": name, "mask": family, "n": len(test), **row}
+        found = []
+        for name, (row, embedded) in _complete_and_score(completions, test, M, features, params, bar).items():
+            mine = (embedded[:half], embedded[half:])
+            crossed = [fid.distance(fid.statistics(mine[i]), gaussians[1 - i]) for i in (0, 1)]
+            row["fid"] = statistics.fmean(crossed)
+            row["kid"] = statistics.fmean([kid.distance(mine[i], parts[1 - i]) for i in (0, 1)])
+            row["pids"], row["uids"] = p_ids_and_u_ids(embedded, reference)
+            found.append({"method": name, "mask": family, "n": len(test), **row})
+        return found
 
-    rows = []
+    table = []
     total = (len(masks) * len(completions) + 1) * len(test)
     with tqdm(total=total, desc="evaluate", unit="image", file=sys.stderr) as bar:
-        floor = scores("real", real, next(iter(masks)))  # the same under every mask
+        (floor,) = rows(next(iter(masks)), {"real": real})  # the same under every mask
         for family in masks:
-            rows += [scores(name, completion, family) for name, completion in completions.items()]
-            rows.append(floor | {"mask": family})
-    return pd.DataFrame(rows)[COLUMNS]
+            table += [*rows(family, completions), floor | {"mask": family}]
+    return pd.DataFrame(table)[COLUMNS]
 
 
 def _chosen(test: np.ndarray, params: EvaluateParams) -> np.ndarray:
@@ -97,39 +98,50 @@ def _chosen(test: np.ndarray, params: EvaluateParams) -> np.ndarray:
 
 
 def _complete_and_score(
-    name: str,
-    completion: Completion,
+    completions: Mapping[str, Completion],
     test: np.ndarray,
     M_all: Tensor,
     features: FeatureNetwork,
     params: EvaluateParams,
     bar: tqdm,
-) -> tuple[dict[str, float], Tensor]:
-    """One method under one family: (all metrics but fid and kid, features of the completed images [N, F])."""
+) -> dict[str, tuple[dict[str, float], Tensor]]:
+    """All methods under one family: name -> (all metrics that need no features of the whole set, features of
+    the completed images [N, F]).
+
+    Batch by batch, so that the maps of the real images are made once for all methods and never kept.
+    """
     device = features.scales.device
-    generator = torch.Generator().manual_seed(params.seed)
-    scores: dict[str, list[Tensor]] = {"l1": [], "psnr": [], "ssim": [], "percep": []}
-    embedded = []
-    jumps, real_jumps = 0.0, 0.0
+    generators = {name: torch.Generator().manual_seed(params.seed) for name in completions}
+    batches: dict[str, list[dict[str, Tensor]]] = {name: [] for name in completions}
     for begin in range(0, len(test), params.batch_size):
         x = to_float(test[begin : begin + params.batch_size]).to(device)  # [B, C, H, W]
         M = M_all[begin : begin + len(x)].to(device)
-        y = completion(x, M, generator)
-        _check_outside(name, x, y, M)
-        y = to_float(to_uint8(y)).to(device)  # images are stored in 8 bits
-        maps, maps_x = features.maps(y), features.maps(x)
-        embedded.append(features.embedding(maps).cpu())
-        scores["percep"].append(perceptual.distance(maps, maps_x, M))
-        scores["l1"].append(l1(y, x, M))
-        scores["psnr"].append(psnr(y, x))
-        scores["ssim"].append(ssim(y, x))
-        jumps += jump(y, M).item()
-        real_jumps += jump(x, M).item()
-        bar.update(len(x))
-    row = {metric: torch.cat(values).nanmean().item() for metric, values in scores.items()}
-    row["border"] = jumps / real_jumps if real_jumps else float("nan")
-    row["diversity"] = _diversity(completion, test, M_all, params, device)
-    return row, torch.cat(embedded)
+        maps_x, jump_x = features.maps(x), jump(x, M)
+        for name, completion in completions.items():
+            y = completion(x, M, generators[name])
+            _check_outside(name, x, y, M)
+            y = to_float(to_uint8(y)).to(device)  # images are stored in 8 bits
+            maps = features.maps(y)
+            batches[name].append(
+                {
+                    "embedded": features.embedding(maps).cpu(),
+                    "percep": perceptual.distance(maps, maps_x, M),
+                    "l1": l1(y, x, M),
+                    "psnr": psnr(y, x),
+                    "ssim": ssim(y, x),
+                    "jumps": torch.stack([jump(y, M), jump_x])[None],  # [1, 2]
+                }
+            )
+            bar.update(len(x))
+    results = {}
+    for name, completion in completions.items():
+        whole = {key: torch.cat([batch[key] for batch in batches[name]]) for key in batches[name][0]}
+        row = {metric: whole[metric].nanmean().item() for metric in ("l1", "psnr", "ssim", "percep")}
+        mine, real_ones = whole["jumps"].sum(0).tolist()
+        row["border"] = mine / real_ones if real_ones else float("nan")
+        row["diversity"] = _diversity(completion, test, M_all, params, device)
+        results[name] = row, whole["embedded"]
+    return results
 
 
 def _diversity(

@@ -72,6 +72,17 @@ def test_the_table(channels: int) -> None:
     pd.testing.assert_frame_equal(table, evaluate(completions, test, masks, network(channels), PARAMS))
 
 
+def test_a_method_is_scored_alone_as_beside_others() -> None:
+    """Each has random numbers of its own, although all are scored on the same maps of the real images."""
+    rivals = {"other": noise, "fmm": baselines.fast_marching(3), "noise": noise}
+    tables = [
+        evaluate(completions, pictures(12), {"ellipse": ellipses()}, network(), PARAMS).set_index("method")
+        for completions in (rivals, {"noise": noise})
+    ]
+    pd.testing.assert_series_equal(tables[0].loc["noise"], tables[1].loc["noise"])
+    pd.testing.assert_series_equal(tables[0].loc["noise"], tables[0].loc["other"], check_names=False)
+
+
 def test_few_images_are_scored_with_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
     table = evaluate({}, pictures(4), {"ellipse": ellipses()}, network(), PARAMS)
     assert np.isfinite(table["fid"]).all()
@@ -119,7 +130,7 @@ def test_nearest_is_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def table_of(value: float) -> pd.DataFrame:
-    rows = [("roigan", "ellipse", value), ("fmm", "ellipse", 10.0)]
+    rows = [("mine", "ellipse", value), ("fmm", "ellipse", 10.0)]
     return pd.DataFrame(rows, columns=["method", "mask", "fid"])
 
 
@@ -134,12 +145,12 @@ def table_of(value: float) -> pd.DataFrame:
     ],
 )
 def test_gates(gate: Gate, value: float, passed: bool) -> None:
-    (found,) = judge([gate], table_of(value))
+    (found,) = judge([gate], table_of(value), "mine")
     assert found["passed"] is passed
 
 
 def test_a_gate_says_what_it_asked_for() -> None:
     gates = [Gate(metric="fid", mask="ellipse", below="fmm"), Gate(metric="fid", mask="ellipse", above=2.5)]
-    first, second = judge(gates, table_of(12.0))
+    first, second = judge(gates, table_of(12.0), "mine")
     assert first == {"gate": "fid under ellipse below fmm", "value": 12.0, "bound": 10.0, "passed": False}
     assert second["gate"] == "fid under ellipse above 2.5"

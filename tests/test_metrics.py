@@ -122,6 +122,16 @@ def test_ssim_is_per_image_and_one_for_equal_images(channels: int) -> None:
     assert values[1].item() < 0.5
 
 
+@pytest.mark.parametrize("shape", [(4, 3, 32, 32), (2, 1, 16, 24)])
+def test_ssim_agrees_with_torchmetrics(shape: tuple[int, ...]) -> None:
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    x = torch.rand(shape, generator=generator()) * 2 - 1
+    y = (x + 0.5 * torch.rand(shape, generator=generator(1))).clamp(-1, 1)
+    expected = structural_similarity_index_measure(y / 2 + 0.5, x / 2 + 0.5, data_range=1.0, reduction="none")
+    assert torch.allclose(ssim(y, x), expected, atol=1e-5)
+
+
 def test_border_counts_the_pairs_across_the_edge_and_no_others() -> None:
     M = region()
     assert jump(M, M).item() == 4 * 8  # each of the 32 pairs jumps by 1
