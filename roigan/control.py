@@ -151,5 +151,5 @@ def _agreement(directions: Tensor) -> float:
 
 def _correlation(c: Tensor, c_read: Tensor) -> np.ndarray:
     """|Correlation| of every column of c with every column of c_read; both [N, sliders]."""
-    a, b = ((v - v.mean(0)) / v.std(0).clamp_min(1e-8) for v in (c, c_read))
-    return (a.T @ b / (len(c) - 1)).abs().numpy()
+    both = torch.corrcoef(torch.cat([c, c_read], 1).T)
+    return both[: c.shape[1], c.shape[1] :].abs().nan_to_num().numpy()  # a constant column has no correlation
