@@ -5,47 +5,58 @@
 MODEL: a folder with weights and config (releases/faces64, say); DATASET: the name in the first column; SEED:
 of the training, for the record. The stages `prepare`, `masks` and `features` must have run. Rows of the same
 dataset, method and seed are replaced.
+
+The perceptual loss of the training and FID look through the same network, which flatters; so every score is
+taken twice: by that network and by one that no generator has seen (column `judge`).
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 import pandas as pd
 import torch
+from torch import Tensor
 
 from benchmarks.measuring import provenance
 from roigan import paths
-from roigan.config import load_params
+from roigan.config import Params, load_params
 from roigan.data import load_split, load_statistics
 from roigan.errors import UserError, exit_on_user_error
 from roigan.evaluate import evaluate, methods
-from roigan.features import load_features
+from roigan.features import FeatureNetwork, load_features, make_features
 from roigan.masks import load_cache
 from roigan.model import Model
 
 RESULTS = Path("docs/results/roigan.csv")
+JUDGE = Path("data/judge")
 
 
 def main() -> None:
     if len(sys.argv) not in (3, 4):
         raise UserError("usage: python -m benchmarks.score MODEL DATASET [SEED]")
     folder, dataset, seed = sys.argv[1], sys.argv[2], int(sys.argv[3]) if sys.argv[3:] else 0
-    params, model, features = load_params(), Model.load(folder), load_features(paths.FEATURES)
-    masks = {family: load_cache(paths.MASKS / f"{family}.npz") for family in params.masks.evaluate}
+    params, model = load_params(), Model.load(folder)
+    masks: dict[str, Tensor] = {
+        family: load_cache(paths.MASKS / f"{family}.npz") for family in params.masks.evaluate
+    }
     completions = methods(params, model, load_split(paths.PREPARED, "train"))
-    table = evaluate(completions, load_split(paths.PREPARED, "test"), masks, features, params.evaluate)
-    floor = table[table["method"] == "real"].set_index("mask")["fid"]
-    fmm = table[table["method"] == "fmm"].set_index("mask")["fid"]
-    table["r"] = (table["fid"] - table["mask"].map(floor)) / table["mask"].map(fmm - floor)
+    test = load_split(paths.PREPARED, "test")
+    tables = []
+    for judge, features in judges(params).items():
+        table = evaluate(completions, test, masks, features, params.evaluate)
+        floor = table[table["method"] == "real"].set_index("mask")["fid"]
+        fmm = table[table["method"] == "fmm"].set_index("mask")["fid"]
+        table["r"] = (table["fid"] - table["mask"].map(floor)) / table["mask"].map(fmm - floor)
+        tables.append(table.assign(judge=judge, features=f"{features.name} {features.sha256[:16]}"))
     about = provenance(torch.device("cpu"))
-    table = table.assign(
+    table = pd.concat(tables).assign(
         dataset=dataset, seed=seed, model=model.sha256[:16],
-        features=f"{features.name} {features.sha256[:16]}",
         data=load_statistics(paths.PREPARED)["data"], commit=about["commit"], device=about["device"],
     )  # fmt: skip
-    first = ["dataset", "method", "mask", "seed"]
+    first = ["dataset", "judge", "method", "mask", "seed"]
     table = table[first + [column for column in table if column not in first]]
     if RESULTS.is_file():
         old = pd.read_csv(RESULTS)
@@ -54,12 +65,25 @@ def main() -> None:
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(RESULTS, index=False, float_format="%.5g")
     shown = table[table["dataset"] == dataset]
-    print(shown[["method", "mask", *measured(shown)]].to_string(index=False, float_format="%.4g"))
+    print(shown[["judge", "method", "mask", *measured(shown)]].to_string(index=False, float_format="%.4g"))
+
+
+def judges(params: Params) -> dict[str, FeatureNetwork]:
+    """By name: the network of the training, and another of the same images, another seed and twice the width.
+
+    The second is made where it is missing or was trained on other images.
+    """
+    config, data = JUDGE / "config.json", load_statistics(paths.PREPARED)["data"]
+    if not config.is_file() or json.loads(config.read_text())["trained_on"] != data:
+        own = params.features
+        changes = {"network": "local", "seed": own.seed + 1, "width": 2 * own.width}
+        make_features(paths.PREPARED, own.model_copy(update=changes), JUDGE)
+    return {"training": load_features(paths.FEATURES), "independent": load_features(JUDGE)}
 
 
 def measured(table: pd.DataFrame) -> list[str]:
     """The measured columns."""
-    return [c for c in table.select_dtypes("number") if c not in ("seed", "n")]
+    return [str(c) for c in table.select_dtypes("number") if c not in ("seed", "n")]
 
 
 if __name__ == "__main__":
