@@ -8,9 +8,10 @@ from __future__ import annotations
 import torch
 
 from benchmarks.measuring import device, finish, rate
-from roigan.config import load_params
+from roigan.config import Params, changed, load_params
+from roigan.latent import draw_latent
 from roigan.masks import sample
-from roigan.systems.roigan import Generator
+from roigan.systems import SYSTEMS
 
 WIDTHS = (0.25, 0.5, 1.0)
 
@@ -19,17 +20,23 @@ def main() -> None:
     on, params = device(), load_params()
     torch.set_num_threads(1)
     rates, milliseconds, parameters = {}, {}, {}
-    x = torch.rand(1, 3, 64, 64, device=on) * 2 - 1
-    M = sample("ellipse", 1, 64, torch.Generator().manual_seed(0)).to(on)
-    z = torch.randn(1, 256, device=on)
     for width in WIDTHS:
-        torch.manual_seed(0)
-        G = Generator(64, 3, params.model.model_copy(update={"width": width})).to(on).eval()
-        with torch.inference_mode():
-            rates[str(width)] = round(rate(lambda G=G: G(x, M, z), 1, on, seconds=3.0), 1)  # type: ignore[misc]
-        milliseconds[str(width)] = round(1000 / rates[str(width)], 2)
-        parameters[str(width)] = sum(p.numel() for p in G.parameters())
+        wanted = {"model.width": width, "data.image_size": 64, "data.channels": 3}
+        key = str(width)
+        rates[key], parameters[key] = cost(changed(params, wanted), on)
+        milliseconds[key] = round(1000 / rates[key], 2)
     finish("completion", rates, on, milliseconds=milliseconds, parameters=parameters)
+
+
+def cost(params: Params, on: torch.device) -> tuple[float, int]:
+    """(completions per second of one image at a time, parameters of G)."""
+    size, channels, generator = params.data.image_size, params.data.channels, torch.Generator().manual_seed(0)
+    G = SYSTEMS[params.model.system].generator(size, channels, params.model).to(on).eval()
+    x = torch.rand(1, channels, size, size, device=on) * 2 - 1
+    M = sample("ellipse", 1, size, generator).to(on)
+    z = draw_latent(1, params.model.latent, generator).to(on)
+    with torch.inference_mode():
+        return round(rate(lambda: G(x, M, z), 1, on, seconds=3.0), 1), sum(p.numel() for p in G.parameters())
 
 
 if __name__ == "__main__":

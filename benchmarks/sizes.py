@@ -1,0 +1,64 @@
+"""The size curve: FID, border, parameters and time per image of generators of several widths.
+
+    python -m benchmarks.sizes
+
+Same steps, seed and data (see benchmarks/trial.py); appends to docs/results/sizes.csv and, once all widths
+are there, draws docs/images/sizes.png.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+
+from benchmarks.completion import cost
+from benchmarks.trial import FAMILIES, run_all
+from roigan.config import Params
+
+WIDTHS = (0.0625, 0.125, 0.25, 0.5)
+
+
+def main() -> None:
+    table = run_all(
+        {f"width {width:g}": {"model.width": width} for width in WIDTHS},
+        Path("docs/results/sizes.csv"),
+        size,
+    )
+    Path("docs/images").mkdir(parents=True, exist_ok=True)
+    curve(table.sort_values("width")).savefig("docs/images/sizes.png", dpi=150)
+
+
+def size(params: Params) -> dict[str, Any]:
+    """What a generator of this width costs."""
+    per_second, parameters = cost(params, torch.device("cpu"))
+    return {"width": params.model.width, "parameters": parameters, "milliseconds": 1000 / per_second}
+
+
+def curve(table: pd.DataFrame) -> Figure:
+    """FID and time per image over the number of parameters, one point per width."""
+    figure = Figure(figsize=(7.2, 3.2), layout="constrained")
+    fid, time = figure.subplots(1, 2)
+    for family, colour in zip(FAMILIES, ("#b3541e", "#7a9a3a", "#8a6fa8"), strict=True):
+        fid.plot(table["parameters"], table[f"fid_{family}"], color=colour, linewidth=1, label=family)
+    fid.plot(table["parameters"], table["fid"], color="#1f5f8b", linewidth=2, marker="o", label="mean")
+    fid.set_title("FID", fontsize=11, loc="left")
+    fid.legend(frameon=False, fontsize=9)
+    time.plot(table["parameters"], table["milliseconds"], color="#1f5f8b", linewidth=2, marker="o")
+    time.set_title("milliseconds per image, one thread", fontsize=11, loc="left")
+    for panel in (fid, time):
+        panel.set_xscale("log")
+        panel.set_xticks(table["parameters"], [f"{n / 1e6:.2g}" for n in table["parameters"]])
+        panel.minorticks_off()
+        panel.set_xlabel("parameters of G, millions", fontsize=9)
+        panel.set_ylim(bottom=0)
+        panel.tick_params(labelsize=9)
+        panel.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+if __name__ == "__main__":
+    main()

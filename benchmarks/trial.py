@@ -1,0 +1,85 @@
+"""Trials: train and score sets of parameters one after the other, one row each in a CSV file.
+
+Works in a project folder whose stages `prepare` and `features` have run, in this process on one core. Rows
+that are there already are not computed again.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from benchmarks.measuring import provenance
+from roigan import paths
+from roigan.baselines import generated
+from roigan.config import Params, changed, load_params
+from roigan.data import load_split, load_statistics
+from roigan.evaluate import evaluate
+from roigan.features import load_features
+from roigan.masks import sample
+from roigan.model import Model
+from roigan.train import Place, train
+
+FAMILIES = ("ellipse", "rectangle", "mixture")
+SETTING = {"train.steps": 856, "train.num_workers": 0, "train.precision": "fp32"}  # twice through 6,858 faces
+
+
+def run_all(
+    variants: Mapping[str, Mapping[str, Any]],
+    results: Path,
+    more: Callable[[Params], dict[str, Any]] = lambda params: {},
+) -> pd.DataFrame:
+    """One row per variant, by the keys that it changes in params.yaml; `more` adds columns of its own.
+
+    Returns the whole table.
+    """
+    torch.set_num_threads(1)
+    base = changed(load_params(), SETTING)
+    about = {**provenance(torch.device("cpu")), "data": load_statistics(paths.PREPARED)["data"]}
+    results.parent.mkdir(parents=True, exist_ok=True)
+    table = pd.read_csv(results) if results.is_file() else pd.DataFrame({"variant": []})
+    for name, changes in variants.items():
+        if name in set(table["variant"]):
+            continue
+        params = changed(base, changes)
+        row = pd.DataFrame([{"variant": name, **run(name, params), **more(params), **about}])
+        table = pd.concat([table, row]) if len(table) else row
+        table.to_csv(results, index=False, float_format="%.4g")
+        print(row.iloc[0, :12].to_string(), file=sys.stderr)
+    return table
+
+
+def run(name: str, params: Params) -> dict[str, Any]:
+    """Train and score one set of parameters."""
+    with tempfile.TemporaryDirectory() as scratch:
+        rows: list[dict[str, Any]] = []
+        place = Place(
+            name, Path(), lambda row, folder: rows.append(row), Path(scratch),
+            say=lambda line: print(f"{name}: {line}", file=sys.stderr),
+        )  # fmt: skip
+        failure = train(params, place)
+        if failure:
+            return {"failure": failure}
+        model = Model.load(Path(scratch) / "model")
+    masks = {
+        family: sample(family, 1000, params.data.image_size, torch.Generator().manual_seed(0))
+        for family in FAMILIES
+    }
+    test, features = load_split(paths.PREPARED, "test"), load_features(paths.FEATURES)
+    table = evaluate({"trial": generated(model)}, test, masks, features, params.evaluate)
+    table = table[table["method"] == "trial"].set_index("mask")
+    scores = {
+        f"{metric}_{family}": table[metric][family]
+        for metric in ("fid", "border", "psnr", "pids", "diversity")
+        for family in FAMILIES
+    }
+    late = {key: rows[-1].get(key) for key in ("D/adv", "G/info_c", "G/info_k")}
+    fid = statistics.fmean(scores[f"fid_{family}"] for family in FAMILIES)
+    return {"steps": params.train.steps, **late, "fid": fid, **scores}
