@@ -59,9 +59,7 @@ def main() -> None:
     first = ["dataset", "judge", "method", "mask", "seed"]
     table = table[first + [column for column in table if column not in first]]
     if RESULTS.is_file():
-        old = pd.read_csv(RESULTS)
-        kept = old[~((old["dataset"] == dataset) & (old["seed"] == seed))]
-        table = pd.concat([kept, table]) if len(kept) else table
+        table = replaced(pd.read_csv(RESULTS), table)
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(RESULTS, index=False, float_format="%.5g")
     shown = table[table["dataset"] == dataset]
@@ -79,6 +77,13 @@ def judges(params: Params) -> dict[str, FeatureNetwork]:
         changes = {"network": "local", "seed": own.seed + 1, "width": 2 * own.width}
         make_features(paths.PREPARED, own.model_copy(update=changes), JUDGE)
     return {"training": load_features(paths.FEATURES), "independent": load_features(JUDGE)}
+
+
+def replaced(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """Both tables, without those rows of `old` whose dataset, method and seed `new` has too."""
+    key = ["dataset", "method", "seed"]
+    again = pd.MultiIndex.from_frame(old[key]).isin(pd.MultiIndex.from_frame(new[key]))
+    return new if again.all() else pd.concat([old[~again], new])
 
 
 def measured(table: pd.DataFrame) -> list[str]:

@@ -34,19 +34,18 @@ def main() -> None:
     table = evaluate(completions, load_split(paths.PREPARED, "test"), masks, features, params.evaluate)
     table.to_csv(paths.EVALUATION, index=False, float_format="%.6g")
 
-    mine = table[table["method"] == "roigan"].set_index("mask").drop(columns=["method", "n"])
+    mine = table[table["method"] == model.system].set_index("mask").drop(columns=["method", "n"])
     METRICS.write_text(
         json.dumps({mask: row.dropna().to_dict() for mask, row in mine.iterrows()}, indent=1) + "\n"
     )
-    gates = judge(params.gates, table)
+    gates = judge(params.gates, table, model.system)
     promoted = all(gate["passed"] for gate in gates)
     network = {"network": features.name, "sha256": features.sha256}
     verdict = {"name": name, "sha256": sha256, "promoted": promoted, "gates": gates, "features": network}
     PROMOTION.write_text(json.dumps(verdict, indent=1) + "\n")
 
-    tracking.log_evaluation(
-        version, table, [paths.EVALUATION, METRICS, PROMOTION], f"{features.name} {features.sha256[:16]}"
-    )
+    files, scale = [paths.EVALUATION, METRICS, PROMOTION], f"{features.name} {features.sha256[:16]}"
+    tracking.log_evaluation(version, table, model.system, files, scale)
     if promoted:
         tracking.promote(name, version.version)
     print(table.to_string(index=False, float_format="%.4g"))

@@ -27,8 +27,9 @@ def main() -> None:
         x, M = figures.pick(test, paths.MASKS / f"{family}.npz", COLUMNS)
         drawn[f"figure_4_3_{family}"] = figures.comparison(completions, x, M, seed)
     x, M = figures.pick(test, paths.MASKS / f"{families[0]}.npz", MORE)
-    drawn["figure_4_4"] = figures.more(completions["RoI-GAN"], x, M, seed)
-    for i in range(SWEPT):
+    drawn["figure_4_4"] = figures.more(rivals[model.system], x, M, seed)
+    swept = range(SWEPT if model.sliders else 0)
+    for i in swept:
         at = (i + 1) * len(x) // (SWEPT + 1)
         drawn[f"figure_4_5_{i + 1}"] = figures.sweep(model, x[at : at + 1], M[at : at + 1], seed)
     files = {name: paths.REPORTS / "figures" / f"{name}.png" for name in drawn}
@@ -36,12 +37,13 @@ def main() -> None:
         save_png(files[name], picture)
 
     history, statistics = read_table(paths.HISTORY), load_statistics(paths.PREPARED)
+    independence = read_table(paths.INDEPENDENCE).set_index("set")
     samples = report.first_middle_last(paths.SAMPLES)
     sections = {
         "completions": [shown(family, files[f"figure_4_3_{family}"]) for family in families],
         "more": [shown("", files["figure_4_4"], f"Mask family: {families[0]}.")],
-        "sliders": [shown("", files[f"figure_4_5_{i + 1}"], f"Test image {i + 1}.") for i in range(SWEPT)],
-        "independence": [shown("", figures.matrix(read_table(paths.INDEPENDENCE).set_index("set")))],
+        "sliders": [shown("", files[f"figure_4_5_{i + 1}"], f"Test image {i + 1}.") for i in swept],
+        "independence": [shown("", figures.matrix(independence))] if len(independence) else [],
         "samples": [shown(f"step {int(path.stem)}", path) for path in samples],
         "losses": [shown("", figures.losses(history, params.losses.dead), "Horizontal axis: steps.")],
         "data": [

@@ -33,7 +33,7 @@ def model_card(params: Params, config: Mapping[str, Any], tags: Mapping[str, str
     )
     lines = "\n".join(f"| {key} | `{value}` |" for key, value in sorted(tags.items()))
     settings = yaml.safe_dump(params.model_dump(mode="json", by_alias=True), sort_keys=False)
-    return f"""# RoI-GAN `{name}`
+    return f"""# `{name}`: a {params.model.system} model
 
 Generates new content inside a region of an image; outside the region every pixel stays as it was.
 

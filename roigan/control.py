@@ -46,7 +46,12 @@ class Examined(NamedTuple):
 def examine(
     model: Model, train: np.ndarray, test: np.ndarray, features: FeatureNetwork, params: ControlParams
 ) -> Examined:
-    """train, test: uint8 [N, H, W, C]. The same seed gives the same result on the same machine."""
+    """train, test: uint8 [N, H, W, C]. The same seed gives the same result on the same machine.
+
+    A model without controls leaves both tables empty.
+    """
+    if not model.sliders:
+        return Examined(pd.DataFrame(columns=COLUMNS), np.zeros((0, 0)))
     generator = torch.Generator().manual_seed(params.seed)
     reader = _taught(model, train, params, generator)
     c, k, c_read, k_read = [], [], [], []

@@ -79,7 +79,8 @@ def controls(
     """Check the controls against the model and fill them up with zeros; None stays None (= random)."""
     for name, given, count in (("c", c, model.sliders), ("k", k, model.codes)):
         if given is not None and len(given) > count:
-            raise UserError(f"{name} has {len(given)} numbers, but the model takes at most {count}")
+            at_most = f"the model takes at most {count}" if count else "this model has no such controls"
+            raise UserError(f"{name} has {len(given)} numbers, but {at_most}")
     for i, value in enumerate(c or []):
         if not -1 <= value <= 1:
             raise UserError(f"c: slider {i} is {value:g}, but sliders go from -1 to 1")

@@ -39,7 +39,7 @@ SMALLEST = 4  # test images: two halves, each with a covariance
 def methods(params: Params, model: Model, train: np.ndarray) -> dict[str, Completion]:
     """The competitors by name; train: uint8 [N, H, W, C]."""
     return {
-        "roigan": generated(model),
+        model.system: generated(model),
         "fmm": fast_marching(params.evaluate.fmm_radius),
         "nearest": nearest(train),
     }

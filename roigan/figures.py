@@ -76,8 +76,8 @@ def sweep(model: Model, x: Tensor, M: Tensor, seed: int) -> np.ndarray:
 def losses(history: pd.DataFrame, dead: float) -> Figure:
     """One small panel per loss term over the steps.
 
-    history: a column `step` and columns named PLAYER/TERM. dead: value of D's hinge (D/adv) at which D tells
-    nothing apart; drawn as a line.
+    history: a column `step` and columns named PLAYER/TERM. dead: value of D/adv at which D tells nothing
+    apart; drawn as a line.
     """
     terms = [name for name in history.columns if "/" in name]
     columns = 3
@@ -101,7 +101,7 @@ def losses(history: pd.DataFrame, dead: float) -> Figure:
         if term == "D/adv":
             panel.axhline(dead, color="#777777", linestyle="--", linewidth=1)
             panel.annotate(
-                f"{dead:g}: a dead discriminator", (1, dead), xycoords=("axes fraction", "data"),
+                f"{dead:.3g}: a dead discriminator", (1, dead), xycoords=("axes fraction", "data"),
                 xytext=(0, 3), textcoords="offset points", ha="right", fontsize=9, color="#555555",
             )  # fmt: skip
             panel.set_ylim(0, max(1.15 * dead, float(history[term].max()) * 1.05))

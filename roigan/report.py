@@ -59,13 +59,14 @@ METRICS = {
 
 METHODS = {
     "roigan": ("RoI-GAN", "the registered model, averaged weights"),
+    "glcic": ("GLCIC", "the registered model, averaged weights; the baseline of Iizuka et al. (2017)"),
     "fmm": ("FMM", "fast marching, OpenCV's inpainting after Telea (2004); needs no training"),
     "nearest": ("nearest", "the region of the training image whose known pixels are nearest: pure memory"),
     "real": ("real", "the unmasked originals: the floor that a finite sample leaves; no competitor"),
 }
-COMPETITORS = ("roigan", "fmm", "nearest")
+FLOOR = "real"  # all others compete
 
-FLAT = 0.05  # D's hinge counts as unmoved within this share of its dead value
+FLAT = 0.05  # D/adv counts as unmoved within this share of its dead value
 
 
 class Row(NamedTuple):
@@ -104,11 +105,12 @@ def render(
         lstrip_blocks=True,
     )  # fmt: skip
     page: str = environment.get_template("report.html.j2").render(
+        title=METHODS[params.model.system][0],
         params=yaml.safe_dump(params.model_dump(mode="json", by_alias=True), sort_keys=False),
         metrics=[METRICS[name] for name in METRICS if name in table.columns],
         methods=[METHODS.get(name, (name, "")) for name in table["method"].unique()],
         families={mask: table_rows(rows) for mask, rows in table.groupby("mask", sort=False)},
-        competitors=", ".join(METHODS[name][0] for name in COMPETITORS),
+        competitors=", ".join(METHODS[name][0] for name in table["method"].unique() if name != FLOOR),
         control=control_rows(control),
         promotion=promotion,
         training=training_verdict(history, params.losses.dead),
@@ -123,12 +125,12 @@ def table_rows(rows: pd.DataFrame) -> list[Row]:
 
     Best among the competitors alone; real images are the floor, and a lone competitor beats nobody.
     """
-    rivals = rows[rows["method"].isin(COMPETITORS)]
+    rivals = rows[rows["method"] != FLOOR]
     columns = [name for name in METRICS if name in rows.columns]
     best = {name: _best(METRICS[name], rivals[name]) for name in columns} if len(rivals) > 1 else {}
     result = []
     for _, row in rows.iterrows():
-        rival = row["method"] in COMPETITORS
+        rival = row["method"] != FLOOR
         cells = []
         for name in columns:
             value, digits = float(row[name]), METRICS[name].digits
@@ -166,22 +168,22 @@ def control_rows(control: pd.DataFrame) -> list[dict[str, str]]:
 def training_verdict(history: pd.DataFrame, dead: float) -> tuple[bool, str]:
     """(is it well, a sentence) on whether the discriminator gave the generator anything to learn from."""
     if "D/adv" not in history.columns or history["D/adv"].dropna().empty or not dead:
-        return True, "The history has no hinge of D to judge."
-    hinge = history["D/adv"].dropna()
-    late = hinge.iloc[len(hinge) // 2 :]
+        return True, "The history has no loss of D to judge."
+    loss = history["D/adv"].dropna()
+    late = loss.iloc[len(loss) // 2 :]
     if ((late - dead).abs() < FLAT * dead).all():
         return False, (
-            f"The discriminator is dead: its hinge D/adv stays near {dead:g} (last {late.iloc[-1]:.3f}): "
-            "the generator had no adversarial signal at all. Lower losses.gp, or train longer."
+            f"The discriminator is dead: its loss D/adv stays near {dead:.3g} (last {late.iloc[-1]:.3f}): "
+            "the generator had no adversarial signal at all. Raise train.lr_d, or train longer."
         )
     if (late < FLAT * dead).all():
         return False, (
-            f"The discriminator wins outright: its hinge D/adv stays near 0 (last {late.iloc[-1]:.3f}): "
-            "the generator learns little from it. Raise losses.gp or lower train.lr_d."
+            f"The discriminator wins outright: its loss D/adv stays near 0 (last {late.iloc[-1]:.3f}): "
+            "the generator learns little from it. Lower train.lr_d."
         )
     return True, (
-        f"The discriminator is alive: its hinge D/adv went from {hinge.iloc[0]:.2f} to {hinge.iloc[-1]:.2f} "
-        f"({dead:g} would be dead, 0 would be a discriminator that wins outright)."
+        f"The discriminator is alive: its loss D/adv went from {loss.iloc[0]:.2f} to {loss.iloc[-1]:.2f} "
+        f"({dead:.3g} would be dead, 0 would be a discriminator that wins outright)."
     )
 
 

@@ -117,6 +117,20 @@ def test_page_is_whole_in_itself(page: str) -> None:
     assert image.size == (4, 4)
 
 
+def test_a_model_without_controls_has_no_section_of_them(
+    page: str, table: pd.DataFrame, history: pd.DataFrame
+) -> None:
+    promotion = {"name": "x", "promoted": True, "gates": [], "features": {"network": "local", "sha256": "ab"}}
+    picture = [report.shown("", np.zeros((4, 4, 3), np.uint8))]
+    sections = dict.fromkeys(("completions", "more", "samples", "losses", "data"), picture)
+    nothing = {"sliders": [], "independence": []}
+    control = pd.DataFrame(columns=["control", "read", "chance", "effect", "leakage", "consistency"])
+    bare = report.render(load_params(), table, control, history, promotion, [], sections | nothing)
+    for heading in ("<h2>Control</h2>", "<h2>Sliders</h2>"):
+        assert heading in page
+        assert heading not in bare
+
+
 def test_page_tells_the_verdict_and_the_features(page: str) -> None:
     assert "Not promoted." in page
     assert "✗ failed" in page

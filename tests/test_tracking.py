@@ -185,10 +185,12 @@ def test_evaluations_are_tabled_compared_and_promoted(client):
     )
     Path("evaluation.csv").write_text("x")
     first = tracking.register(PARAMS)
-    tracking.log_evaluation(first, table, [Path("evaluation.csv"), Path("missing.png")], "local 1a2b")
+    tracking.log_evaluation(
+        first, table, "roigan", [Path("evaluation.csv"), Path("missing.png")], "local 1a2b"
+    )
     train(seed=1, fingerprint="beef")
     second = tracking.register(PARAMS)
-    tracking.log_evaluation(second, table.assign(fid=[4.0, 6.0, 99.0]), [], "local 1a2b")
+    tracking.log_evaluation(second, table.assign(fid=[4.0, 6.0, 99.0]), "roigan", [], "local 1a2b")
     tracking.promote("roigan", 1)
 
     listed = tracking.model_table()

@@ -27,7 +27,7 @@ def pack(target: Path, folder: Path, config: Mapping[str, Any], tags: Mapping[st
         artifacts={"model": str(folder)},
         code_paths=[str(ROIGAN)],
         signature=signature(config["channels"]),
-        input_example=(example(config["image_size"], config["channels"]), {"seed": 0, "c": [0.0], "k": [0]}),
+        input_example=(example(config["image_size"], config["channels"]), {"seed": 0}),
         pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
         metadata=dict(tags),
     )

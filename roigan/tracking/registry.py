@@ -68,7 +68,7 @@ def _new_version(
     log_artifacts(run_id, [paths.HISTORY, paths.SAMPLES])
     finish_run(run_id)
     if not opened.search_registered_models(f"name = '{name}'"):
-        opened.create_registered_model(name, description="RoI-GAN: new content inside a region of an image.")
+        opened.create_registered_model(name, description="New content inside a region of an image.")
     source = f"{opened.get_run(run_id).info.artifact_uri}/{place}"
     return opened.create_model_version(name, source, run_id=run_id, tags=tags, description=card)
 
@@ -133,11 +133,14 @@ def promote(name: str, version: str | int) -> None:
         opened.set_registered_model_alias(found.name, CHAMPION, found.version)
 
 
-def log_evaluation(version: ModelVersion, table: pd.DataFrame, files: Iterable[Path], features: str) -> None:
+def log_evaluation(
+    version: ModelVersion, table: pd.DataFrame, mine: str, files: Iterable[Path], features: str
+) -> None:
     """Write an evaluation to the version's run, and what was measured of the version itself to its tags.
 
-    table: columns method, mask, then numbers (`roigan.evaluate`); files: tables and figures for the run;
-    features: name and hash of the network that FID and KID were computed with.
+    table: columns method, mask, then numbers (`roigan.evaluate`); mine: the version's method; files:
+    tables and figures for the run; features: name and hash of the network that FID and KID were computed
+    with.
     """
     points = {
         (str(row["method"]), str(metric), str(row["mask"])): float(row[metric])
@@ -151,7 +154,7 @@ def log_evaluation(version: ModelVersion, table: pd.DataFrame, files: Iterable[P
     with client() as opened:
         opened.set_model_version_tag(version.name, version.version, "features", features)
         for (method, metric, mask), value in points.items():
-            if method == "roigan":
+            if method == mine:
                 tag = f"evaluation/{metric}/{mask}"
                 opened.set_model_version_tag(version.name, version.version, tag, f"{value:.6g}")
 
