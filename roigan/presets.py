@@ -12,11 +12,14 @@ import yaml
 from roigan.config import parse_params, read_yaml
 from roigan.errors import UserError
 
+SYSTEM_BLOCKS = ("model", "losses")  # every system has its own keys in them
+
 
 def apply(preset: Path, params: Path = Path("params.yaml")) -> list[str]:
     """Write a preset's values into params.yaml; returns what changed, as `key: old -> new`.
 
-    Raises UserError, and leaves the file as it was, where the result would not be valid.
+    Where the preset names another system, its blocks `model` and `losses` replace those of the file. Raises
+    UserError, and leaves the file as it was, where the result would not be valid.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
@@ -30,16 +33,37 @@ def apply(preset: Path, params: Path = Path("params.yaml")) -> list[str]:
         if not path.is_file():
             raise UserError(f"{path} does not exist")
     try:
-        values, content = read_yaml(preset.read_text()), keeping.load(params.read_text())
+        values = read_yaml(preset.read_text())
+        content, written = (keeping.load(path.read_text()) for path in (params, preset))
     except (YAMLError, yaml.YAMLError) as error:
         raise UserError(f"{preset} or {params} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, Mapping):
         raise UserError(f"{preset} holds no blocks like those of {params}")
-    changes = list(_merge(content, values))
+    changes = []
+    if _system(values) not in (None, _system(content)):
+        changes = _replace(content, written)
+    changes += _merge(content, values)
     text = io.StringIO()
     keeping.dump(content, text)
     parse_params(read_yaml(text.getvalue()), str(preset))
     params.write_text(text.getvalue())
+    return changes
+
+
+def _system(content: Any) -> Any:
+    """The system that a file names, if it names one."""
+    model = content.get("model") if isinstance(content, Mapping) else None
+    return model.get("system") if isinstance(model, Mapping) else None
+
+
+def _replace(target: Any, values: Any) -> list[str]:
+    """Put whole blocks, comments included, in the place of those whose keys are another system's."""
+    changes = []
+    for key in SYSTEM_BLOCKS:
+        if key in values:
+            changes.append(f"{key}: {target.get(key)} -> {values[key]}")
+            target[key] = values[key]
+            target.ca.items.pop(key, None)  # what was said of the old block
     return changes
 
 

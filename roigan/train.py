@@ -59,7 +59,7 @@ def train(params: Params, place: Place) -> str | None:
     system = SYSTEMS[params.model.system](params, perceptual)
     for net in system.nets.values():
         net.to(device)
-    average = copy.deepcopy(system.nets["G"]).requires_grad_(False)
+    average = copy.deepcopy(system.nets["G"]).requires_grad_(False).eval()  # as it will be used
     players = system.players()
     rates = [player.optimizer.param_groups[0]["lr"] for player in players]
     kept = system.nets | {"G average": average}

@@ -20,6 +20,9 @@ from roigan.masks import sample, save_cache
 
 ROOT = Path(__file__).parent.parent
 
+# changes that make `small` another system's
+GLCIC: dict[str, Any] = {"model": {"system": "glcic", "width": 0.125}, "losses": {}}
+
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:  # small tensors: a second thread costs more than it brings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ from roigan.latent import join_latent
 from roigan.masks import Sampler
 from roigan.systems import SYSTEMS
 from roigan.systems.roigan import Heard
-from tests.conftest import ROOT
+from tests.conftest import GLCIC, ROOT
 
 
 class Perceptual(nn.Module):
@@ -106,20 +107,27 @@ def test_controls_are_heard_through_the_noise(small) -> None:
     assert nothing.shape[1] == 0
 
 
-RECIPES = {"ours": {}, "thesis": read_yaml((ROOT / "presets" / "thesis.yaml").read_text())["model"]}
+LATE = 4  # of 8 steps: every player of every system moves by then
+ALL = {"losses__l1": 1.0, "losses__style": 1.0}
+THESIS = read_yaml((ROOT / "presets" / "thesis.yaml").read_text())["model"]
+RECIPES: dict[str, dict[str, Any]] = {
+    "ours": ALL,
+    "thesis": ALL | {f"model__{key}": value for key, value in THESIS.items() if key != "width"},
+    "glcic": GLCIC,
+}
+SYSTEM_RECIPES = {"roigan": {}, "glcic": GLCIC}
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_no_parameter_is_dead(small, recipe: str) -> None:
     """After a turn of each player, every parameter that is somebody's has a gradient that is not zero."""
-    changes = {f"model__{key}": value for key, value in RECIPES[recipe].items() if key != "width"}
-    params = small(losses__l1=1.0, losses__style=1.0, **changes)
+    params = small(**RECIPES[recipe])
     system = build(params)
     players, nets = system.players(), Nets(system.nets)
-    dead = set()
+    dead, late = set(), batch(params, LATE)
     for player in players:
         player.optimizer.step = lambda: None  # type: ignore[method-assign]
-        play([player], nets, lambda _: batch(params, 0))
+        play([player], nets, lambda _: late)
         for name in player.nets:
             for key, parameter in system.nets[name].named_parameters():
                 if parameter.grad is None or not parameter.grad.any():
@@ -128,13 +136,14 @@ def test_no_parameter_is_dead(small, recipe: str) -> None:
     assert {name for player in players for name in player.nets} == set(system.nets)
 
 
-def test_a_turn_leaves_the_others_bit_identical(small) -> None:
-    params = small()
+@pytest.mark.parametrize("recipe", SYSTEM_RECIPES)
+def test_a_turn_leaves_the_others_bit_identical(small, recipe: str) -> None:
+    params = small(**SYSTEM_RECIPES[recipe])
     system = build(params)
-    nets = Nets(system.nets)
+    nets, late = Nets(system.nets), batch(params, LATE)
     for player in system.players():
         before = copy.deepcopy({n: net.state_dict() for n, net in system.nets.items()})
-        play([player], nets, lambda _: batch(params, 0))
+        play([player], nets, lambda _: late)
         for name, net in system.nets.items():
             same = [torch.equal(value, before[name][key]) for key, value in net.state_dict().items()]
             assert (not any(same)) if name in player.nets else all(same), (player.name, name)
@@ -187,27 +196,33 @@ def weights_after(params: Params, rank: int, world: int, wrap) -> dict[str, torc
     return {f"{n}.{k}": v for n, net in system.nets.items() for k, v in net.state_dict().items()}
 
 
-def one_of_two(rank: int, params: Params, folder: str) -> None:
+def one_of_two(rank: int, games: list[Params], folder: str) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-    result = weights_after(params, rank, 2, lambda net: DistributedDataParallel(net, broadcast_buffers=False))
-    torch.save(result, f"{folder}/{rank}.pt")
+    for params in games:
+        result = weights_after(
+            params, rank, 2, lambda net: DistributedDataParallel(net, broadcast_buffers=False)
+        )
+        torch.save(result, f"{folder}/{params.model.system}-{rank}.pt")
     dist.destroy_process_group()
 
 
 def test_two_ranks_on_half_batches_equal_one_on_the_whole(small, tmp_path: Path) -> None:
     """DDP's averaged gradients, the penalty's included, are those of the whole batch (float64, 1e-5)."""
-    params = small(penalty__every=2, train__batch_size=4)
-    mp.spawn(one_of_two, (params, str(tmp_path)), nprocs=2)
-    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
-    alone = weights_after(params, 0, 1, lambda net: net)
-    start = {
-        f"{n}.{k}": v
-        for n, net in build(params, torch.float64).nets.items()
-        for k, v in net.state_dict().items()
-    }
-    for key, value in alone.items():
-        assert torch.equal(first[key], second[key]), key
-        moved = (value - start[key]).abs().max()
-        assert moved > 0, key
-        assert (first[key] - value).abs().max() <= 1e-5 * max(1.0, moved.item()), key
+    few = {"penalty__every": 2, "train__batch_size": 4, "train__steps": STEPS}
+    games = [small(**few, **recipe) for recipe in SYSTEM_RECIPES.values()]
+    mp.spawn(one_of_two, (games, str(tmp_path)), nprocs=2)
+    for params in games:
+        files = [tmp_path / f"{params.model.system}-{rank}.pt" for rank in range(2)]
+        first, second = (torch.load(file, weights_only=True) for file in files)
+        alone = weights_after(params, 0, 1, lambda net: net)
+        start = {
+            f"{n}.{k}": v
+            for n, net in build(params, torch.float64).nets.items()
+            for k, v in net.state_dict().items()
+        }
+        for key, value in alone.items():
+            assert torch.equal(first[key], second[key]), key
+            moved = (value - start[key]).abs().max()
+            assert moved > 0, key
+            assert (first[key] - value).abs().max() <= 1e-5 * max(1.0, moved.item()), key

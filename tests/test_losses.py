@@ -15,6 +15,22 @@ def test_hinge() -> None:
     assert adversarial.hinge_g(torch.tensor([1.0, 3.0])) == -2
 
 
+def test_log_loss() -> None:
+    assert adversarial.log_d(torch.zeros(4), torch.zeros(4)).item() == pytest.approx(2 * math.log(2))  # dead
+    D_x, D_y = torch.tensor([0.9, 0.6]), torch.tensor([0.2, 0.3])
+    expected = -D_x.log().mean() - (1 - D_y).log().mean()
+    assert adversarial.log_d(D_x.logit(), D_y.logit()).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert adversarial.log_g(D_y.logit()).item() == pytest.approx(-D_y.log().mean().item(), rel=1e-5)
+
+
+def test_masked_squared_error_counts_the_region_only() -> None:
+    x, M = torch.zeros(1, 3, 4, 4), torch.zeros(1, 1, 4, 4)
+    M[..., :2, :2] = 1
+    y = torch.full_like(x, 7.0)
+    y[..., :2, :2] = 0.5
+    assert reconstruction.masked_mse(y, x, M).item() == pytest.approx(0.25 * 4 / 16)
+
+
 @pytest.mark.parametrize(("region", "pixels"), [("inside", 4), ("outside", 12), ("everywhere", 16)])
 def test_gradient_penalty_of_a_linear_critic(region, pixels) -> None:
     """D(t) = <w, t> has gradient w everywhere: the penalty is (||R w|| - 1)^2."""

@@ -6,9 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from roigan import presets
-from roigan.config import load_params
+from roigan.config import GLCICParams, load_params
 from roigan.errors import UserError
 from tests.conftest import ROOT
 
@@ -59,3 +60,20 @@ def test_a_bad_preset_changes_nothing(text: str, message: str, params: Path) -> 
 def test_a_missing_preset(params: Path) -> None:
     with pytest.raises(UserError, match=r"nowhere\.yaml does not exist"):
         presets.apply(Path("nowhere.yaml"), params)
+
+
+def test_another_system_brings_its_own_blocks(params: Path) -> None:
+    changes = presets.apply(ROOT / "presets" / "glcic64.yaml", params)
+    assert any(line.startswith("model: ") and "'glcic'" in line for line in changes)
+    loaded = load_params(params)
+    assert isinstance(loaded, GLCICParams)
+    assert set(yaml.safe_load(params.read_text())["model"]) == {"system", "width"}
+    text = params.read_text()
+    assert "thesis' loss table" not in text
+    assert "# 1.0 is the paper" in text
+    assert "\n\npenalty:\n" in text  # what follows stays where it was
+    before = params.read_text()
+    with pytest.raises(UserError, match=r"thesis\.yaml: unknown key model\.") as caught:
+        presets.apply(ROOT / "presets" / "thesis.yaml", params)
+    assert "\n" not in str(caught.value)
+    assert params.read_text() == before

@@ -21,6 +21,7 @@ from roigan.errors import UserError
 from roigan.launch import CODE, launch, run_name
 from roigan.model import Model
 from roigan.train import remaining
+from tests.conftest import GLCIC
 
 
 @pytest.fixture
@@ -61,6 +62,16 @@ def test_a_run_leaves_model_history_and_samples(small, project: Path) -> None:
     assert [row["step"] for row in rows] == [3, 6, 8]
     assert {"D/adv", "D/gp", "G/adv", "G/fm", "G/perceptual", "images_per_s"} <= set(history)
     assert sorted(p.name for p in (last / "samples").iterdir()) == ["0000003.png", "0000008.png"]
+
+
+def test_another_system_trains_to_a_model_as_well(small, project: Path) -> None:
+    params = small(**GLCIC)
+    last = run(params, project)
+    assert Model.load(last / "model").system == "glcic"
+    assert run_name(params, project).startswith("glcic-")
+    history = pd.read_csv(last / "history.csv")
+    assert {"G/mse", "G/adv", "D/adv"} <= set(history)
+    assert len(list((last / "samples").iterdir())) == 2
 
 
 def test_killed_and_resumed_equals_not_interrupted(small, project: Path) -> None:

@@ -12,13 +12,15 @@ from roigan.config.blocks import (
     TrainParams,
 )
 from roigan.config.reading import changed, load_params, parse_model, parse_params, read_yaml
-from roigan.config.systems import RoIGANModel, RoIGANParams
+from roigan.config.systems import GLCICModel, GLCICParams, RoIGANModel, RoIGANParams
 
 __all__ = [
     "ControlParams",
     "DataParams",
     "EvaluateParams",
     "FeatureParams",
+    "GLCICModel",
+    "GLCICParams",
     "Gate",
     "LatentSizes",
     "ModelParams",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -74,5 +75,30 @@ class RoIGANParams(Params):
     losses: RoIGANLosses = RoIGANLosses()
 
 
-MODELS: dict[str, type[ModelParams]] = {"roigan": RoIGANModel}
-PARAMS: dict[str, type[Params]] = {"roigan": RoIGANParams}
+class GLCICModel(ModelParams):
+    """The networks of GLCIC, which has no controls; a width of 1.0 is the paper."""
+
+    system: Literal["glcic"]
+
+
+class GLCICLosses(LossParams):
+    """The one weight of GLCIC."""
+
+    alpha: Weight = 4e-4
+    """Of the adversarial loss beside the mean squared error (4)."""
+
+    @property
+    def dead(self) -> float:
+        """The log loss: log 2 for real images plus log 2 for completed ones."""
+        return 2 * math.log(2)
+
+
+class GLCICParams(Params):
+    """All of params.yaml where `model.system` is glcic."""
+
+    model: GLCICModel
+    losses: GLCICLosses = GLCICLosses()
+
+
+MODELS: dict[str, type[ModelParams]] = {"roigan": RoIGANModel, "glcic": GLCICModel}
+PARAMS: dict[str, type[Params]] = {"roigan": RoIGANParams, "glcic": GLCICParams}

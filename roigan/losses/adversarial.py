@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -17,6 +18,16 @@ def hinge_d(real: Tensor, fake: Tensor) -> Tensor:
 def hinge_g(fake: Tensor) -> Tensor:
     """Hinge loss of G: -E D(y)."""
     return -fake.mean()
+
+
+def log_d(real: Tensor, fake: Tensor) -> Tensor:
+    """Log loss of D on logits: -E log D(x) - E log(1 - D(y)) (Goodfellow et al. 2014). 2 log 2: dead."""
+    return F.softplus(-real).mean() + F.softplus(fake).mean()
+
+
+def log_g(fake: Tensor) -> Tensor:
+    """Log loss of G on logits: -E log D(y), which has a gradient where E log(1 - D(y)) has none left."""
+    return F.softplus(-fake).mean()
 
 
 def zero_centred(real: Tensor) -> Tensor:

@@ -16,6 +16,11 @@ def total_variation(y: Tensor, M: Tensor) -> Tensor:
     return (down.sum() + right.sum()) / y.numel()
 
 
+def masked_mse(y: Tensor, x: Tensor, M: Tensor) -> Tensor:
+    """|M (y - x)|^2 per pixel and channel of the image: large regions weigh more; y, x: [B, C, H, W]."""
+    return (M * (y - x)).square().mean()
+
+
 def l1(y: Tensor, x: Tensor) -> Tensor:
     """Mean absolute difference of two images [B, C, H, W]."""
     return (y - x).abs().mean()

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Protocol
 from torch import nn
 
 from roigan.game import Player
+from roigan.systems.glcic import GLCIC
 from roigan.systems.roigan import RoIGAN
 
 
@@ -25,4 +26,4 @@ class System(Protocol):
         """In the order of their turns."""
 
 
-SYSTEMS: dict[str, type[System]] = {"roigan": RoIGAN}
+SYSTEMS: dict[str, type[System]] = {"roigan": RoIGAN, "glcic": GLCIC}
