@@ -23,7 +23,8 @@ def main() -> None:
     matrix = pd.DataFrame(examined.independence, index=names, columns=names)
     matrix.to_csv(paths.INDEPENDENCE, float_format="%.4g", index_label="set")
     tracking.log_control(version, examined.table, [paths.CONTROL, paths.INDEPENDENCE])
-    print(examined.table.to_string(index=False, float_format="%.3g"))
+    table = examined.table.to_string(index=False, float_format="%.3g")
+    print(table if model.sliders else "control: this model has no controls")
 
 
 if __name__ == "__main__":
