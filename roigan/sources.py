@@ -16,6 +16,7 @@ from PIL import Image
 from roigan import photos
 from roigan.config import DataParams
 from roigan.decode import decode, fit
+from roigan.drawn import draw_face, draw_factors
 from roigan.errors import UserError
 from roigan.files import Files, open_files
 from roigan.paths import home
@@ -25,6 +26,7 @@ FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", 
 """Names of sub-folders -> split."""
 CELEBA_CROP = 140
 CELEBA_LIST = ("list_eval_partition.txt", "list_eval_partition.csv")
+DRAWN = 4000  # faces
 RAW = Path("data/raw")  # where torchvision keeps its data sets, under the project's home
 
 
@@ -50,7 +52,7 @@ def list_items(params: DataParams) -> Splits:
     Raises UserError for a missing path, an unsafe or empty source, or a split without images.
     """
     if params.path is not None and params.source in SHIPPED:
-        raise UserError(f"data.path is set, but {params.source} ships with a package; set data.path: null")
+        raise UserError(f"data.path is set, but {params.source} needs none; set data.path: null")
     splits = SOURCES[params.source](params)
     generator = _generator(params, purpose=1)
     for split in SPLITS:
@@ -105,6 +107,17 @@ def _from_digits(params: DataParams) -> Splits:
     digits = load_digits()
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)  # [1797, 8, 8], ink 0 .. 16 -> 0 .. 255
     return _seeded_split(_array_items("digits", images, digits.target, params), params)
+
+
+def _from_drawn(params: DataParams) -> Splits:
+    """The number in an item's name is its row of draw_factors(4000, data.seed)."""
+    factors = draw_factors(DRAWN, params.seed)
+    items = [Item(f"drawn/{i:04d}", "drawn", partial(_draw, row, params)) for i, row in enumerate(factors)]
+    return _seeded_split(items, params)
+
+
+def _draw(factors: np.ndarray, params: DataParams) -> np.ndarray:
+    return _fit_array(draw_face(factors, params.image_size), params)
 
 
 def _array_items(name: str, images: np.ndarray, labels: np.ndarray, params: DataParams) -> list[Item]:
@@ -236,10 +249,11 @@ def _open_torchvision(name: str, root: Path) -> list[tuple[np.ndarray, np.ndarra
     return [(part.data.numpy(), part.targets.numpy()) for part in parts]
 
 
-SHIPPED = ("photos", "digits")
+SHIPPED = ("photos", "digits", "drawn")
 SOURCES: dict[str, Callable[[DataParams], Splits]] = {
     "photos": _from_photos,
     "digits": _from_digits,
+    "drawn": _from_drawn,
     "folder": _from_folder,
     "celeba": _from_celeba,
     "mnist": partial(_from_torchvision, name="MNIST"),

@@ -18,6 +18,7 @@ from PIL import Image
 from roigan import photos
 from roigan.config import DataParams
 from roigan.decode import Unusable
+from roigan.drawn import CONTINUOUS, DISCRETE, draw_face, draw_factors
 from roigan.errors import UserError
 from roigan.sources import SPLITS, list_items
 
@@ -158,7 +159,7 @@ def test_what_cannot_be_used_is_one_clear_line(tmp_path: Path) -> None:
         (params("folder", few), "split val gets none of the 2 images"),
         (params("folder", fill(tmp_path / "b", names("a", 9)), split=(1.0, 0.0, 0.0)), "split val gets none"),
         (params("folder", one_sided), "has a train folder but no test folder"),
-        (params("photos", empty), "data.path is set, but photos ships with a package"),
+        (params("photos", empty), "data.path is set, but photos needs none"),
         (params("celeba", few), "list_eval_partition.txt, is not in"),
         (params("mnist", tmp_path / "missing"), "does not exist"),
         (params("photos", image_size=256), "too small for data.image_size 256"),
@@ -198,6 +199,29 @@ def test_digits_have_labels_and_full_contrast() -> None:
     assert sum(map(len, splits.values())) == 1797
     assert {item.label for item in splits["test"]} == set(range(10))
     assert max(item.read().max() for item in splits["test"]) == 255
+
+
+def test_drawn_faces_are_what_their_number_says() -> None:
+    splits = list_items(params("drawn", seed=3))
+    assert {split: len(items) for split, items in splits.items()} == {"train": 3200, "val": 400, "test": 400}
+    item = splits["test"][0]
+    row = draw_factors(4000, 3)[int(item.id[-4:])]
+    assert np.array_equal(item.read(), draw_face(row, 16))
+    assert list_items(params("drawn", channels=1))["val"][0].read().shape == (16, 16, 1)
+
+
+def test_every_factor_of_a_drawn_face_is_seen_and_the_hidden_ones_lie_in_the_centre() -> None:
+    size, whole = 64, np.array([1.0] * len(CONTINUOUS) + [0.0] * len(DISCRETE))
+    for i, name in enumerate(CONTINUOUS + DISCRETE):
+        ends = []
+        for value in (-1.0, 1.0) if name in CONTINUOUS else (0.0, 1.0):
+            row = whole.copy()
+            row[i] = value
+            ends.append(draw_face(row, size).astype(int))
+        changed = np.abs(ends[1] - ends[0]).max(2) > 8
+        assert changed.sum() > 10, name
+        changed[size // 4 : -size // 4, size // 4 : -size // 4] = False
+        assert changed.any() == (name in ("skin", "width", "hair", "ground")), name
 
 
 def write_idx(path: Path, array: np.ndarray) -> None:

@@ -25,9 +25,9 @@ class Block(BaseModel):
 class DataParams(Block):
     """Stage `prepare`: a source becomes packed uint8 arrays."""
 
-    source: Literal["photos", "digits", "folder", "celeba", "mnist", "fashion_mnist"]
+    source: Literal["photos", "digits", "drawn", "folder", "celeba", "mnist", "fashion_mnist"]
     path: str | None = None
-    """Folder or zip of the source; None for the sources that ship with a package (photos, digits)."""
+    """Folder or zip of the source; None for the sources that need none (photos, digits, drawn)."""
     image_size: Literal[16, 32, 64, 128, 256]
     channels: Literal[1, 3]
     crop: Positive | None = None
