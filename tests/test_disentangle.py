@@ -1,0 +1,59 @@
+"""MIG and DCI of codes whose relation to the factors is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from roigan.metrics.disentangle import dci, mig
+
+N = 3000
+
+
+@pytest.fixture(scope="module")
+def factors() -> np.ndarray:
+    """Two continuous ones and a discrete one of three values."""
+    random = np.random.default_rng(0)
+    return np.column_stack([random.uniform(-1, 1, (N, 2)), random.integers(3, size=N)])
+
+
+def test_codes_that_are_the_factors(factors: np.ndarray) -> None:
+    codes = -factors[:, ::-1]
+    assert mig(codes, factors) > 0.95
+    found = dci(codes, factors)
+    assert min(found.disentanglement, found.completeness, *found.informativeness) > 0.95
+    assert np.allclose(found.importance, np.eye(3)[::-1], atol=0.02)
+
+
+def test_a_factor_that_two_codes_tell_has_no_gap(factors: np.ndarray) -> None:
+    codes = factors[:, [0, 0, 1, 2]]
+    assert mig(codes, factors) == pytest.approx(2 / 3, abs=0.04)
+    found = dci(codes, factors)
+    assert found.disentanglement > 0.95  # each code still tells one factor
+    assert 0.7 < found.completeness < 0.9  # 1 - (log 2 / log 4) / 3 where both are used alike
+    assert found.informativeness.min() > 0.95
+
+
+def test_rotated_codes_are_entangled(factors: np.ndarray) -> None:
+    a, b = factors[:, 0], factors[:, 1]
+    codes = np.column_stack([a + b, a - b])
+    assert mig(codes, factors[:, :2]) < 0.1
+    found = dci(codes, factors[:, :2])
+    assert max(found.disentanglement, found.completeness) < 0.1
+    assert found.informativeness.min() > 0.9
+
+
+def test_noise_tells_nothing(factors: np.ndarray) -> None:
+    codes = np.random.default_rng(1).normal(size=(N, 3))
+    assert mig(codes, factors) < 0.05
+    assert dci(codes, factors).informativeness.max() < 0.05
+
+
+def test_mig_of_a_known_channel() -> None:
+    """A binary code that errs once in ten times tells log 2 minus the entropy of the errors."""
+    factor = np.tile([0.0, 1.0], 500)
+    code = factor.copy()
+    code[:100] = 1 - code[:100]
+    told = np.log(2) + 0.1 * np.log(0.1) + 0.9 * np.log(0.9)
+    codes = np.column_stack([code, np.repeat([0.0, 1.0], 500)])
+    assert mig(codes, factor[:, None]) == pytest.approx(told / np.log(2))
