@@ -76,7 +76,7 @@ def examine(
         }
         for control, (value, chance) in read.items()
     ]
-    return Examined(pd.DataFrame(rows, columns=COLUMNS), _correlation(torch.cat(c), torch.cat(c_read)))
+    return Examined(pd.DataFrame(rows, columns=COLUMNS), correlation(torch.cat(c), torch.cat(c_read)))
 
 
 class _Filling(NamedTuple):
@@ -103,9 +103,16 @@ def _taught(model: Model, images: np.ndarray, params: ControlParams, generator: 
     """A new reader, trained on fillings of these images."""
     parts = list(_fillings(model, images, params.mask, params.train, generator))
     y, M, c, k = (torch.cat(column) for column in zip(*parts, strict=True))
+    return taught(y, M, c, k, model.values, params, generator)
+
+
+def taught(
+    y: Tensor, M: Tensor, c: Tensor, k: Tensor, values: int, params: ControlParams, generator: torch.Generator
+) -> Reader:
+    """A new reader of c [N, sliders] and k [N, codes] from images y [N, C, S, S] and their masks M."""
     torch.manual_seed(params.seed)
-    controls = (model.sliders, model.codes, model.values)
-    reader = Reader(model.image_size, model.channels, controls, params.width, equalised=False)
+    controls = (c.shape[1], k.shape[1], values)
+    reader = Reader(y.shape[-1], y.shape[1], controls, params.width, equalised=False)
     optimizer = torch.optim.AdamW(reader.parameters(), lr=params.lr, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, params.lr, total_steps=params.steps)
     for _ in trange(params.steps, desc="reader of the controls", unit="step", file=sys.stderr, leave=False):
@@ -154,7 +161,7 @@ def _agreement(directions: Tensor) -> float:
     return ((u.sum(0).square().sum() - u.square().sum()) / (n * (n - 1))).item()
 
 
-def _correlation(c: Tensor, c_read: Tensor) -> np.ndarray:
-    """|Correlation| of every column of c with every column of c_read; both [N, sliders]."""
+def correlation(c: Tensor, c_read: Tensor) -> np.ndarray:
+    """|Correlation| of every column of c with every column of c_read: [N, K], [N, L] -> [K, L]."""
     both = torch.corrcoef(torch.cat([c, c_read], 1).T)
     return both[: c.shape[1], c.shape[1] :].abs().nan_to_num().numpy()  # a constant column has no correlation
