@@ -18,6 +18,8 @@ mouth down or up, mouth shut or open."""
 DISCRETE = ("hair", "ground")
 """Each one of KINDS: hair short, long or in a bun; colour of the background."""
 KINDS = 3
+HIDDEN = ("eyes", "iris", "smile", "open")
+"""What a region as large as the centred square hides; the others are seen around it."""
 
 FINE = 4  # drawn this many times larger, then averaged
 SHIFT = 6  # binary digits of a coordinate behind the point
