@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-SMOOTHINGS = 1  # Jacobi step towards a harmonic function on every scale
+SMOOTHINGS = 4  # Jacobi steps towards a harmonic function on every scale; more are not seen at the border
 
 
 def continuation(x: Tensor, M: Tensor) -> Tensor:

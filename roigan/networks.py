@@ -12,7 +12,8 @@ from roigan.blending import continuation
 from roigan.layers import Conv2d, Linear, lrelu
 
 DETAIL_GAIN = 3.0  # brings what is added to about the scale of an image
-SHARPEST = 0.1  # standard deviation at which a slider counts as read: finer digits would be hidden in pixels
+SHARPEST = 0.1  # standard deviation at which a control counts as read: finer digits would be hidden in pixels
+CIRCLE_VARIANCE = 0.5  # of either coordinate of the points on a unit circle
 
 
 class Reading(NamedTuple):
@@ -54,7 +55,7 @@ class Reader(nn.Module):
             outputs = max(1, round(width * min(512, 128 * size // side)))
             self.convs.append(Conv2d(inputs, outputs, 4, 2, 1, equalised=equalised))
             inputs, side = outputs, side // 2
-        self.read = Linear(16 * inputs, 2 * self.sliders + 2 * self.codes, equalised=equalised)
+        self.read = Linear(16 * inputs, 2 * self.sliders + 3 * self.codes, equalised=equalised)
         self.circle: Tensor
         self.register_buffer("circle", circle(self.values), persistent=False)
         self.read.gain *= 0.1  # it starts by knowing nothing, not by claiming anything
@@ -65,7 +66,11 @@ class Reader(nn.Module):
         for conv in self.convs:
             h = lrelu(conv(h))  # ... [B, 512, 4, 4]
         read = self.read(h.flatten(1)).to(y.dtype)
-        mu, logvar, points = read.split([self.sliders, self.sliders, 2 * self.codes], dim=1)
-        # a point's direction says which value, its distance from the centre how surely
-        logits = (points.unflatten(1, (self.codes, 2)) @ self.circle.T).to(y.dtype)
+        mu, logvar, points, spread = read.split(
+            [self.sliders, self.sliders, 2 * self.codes, self.codes], dim=1
+        )
+        # log N(point; value's place, spread) up to what all values share. Ignorance is a point at the centre; if a
+        # boundless spread could say it as well, no gradient would find the way out
+        precision = (-sharp(spread).clamp(max=math.log(CIRCLE_VARIANCE))).exp()  # [B, codes]
+        logits = (points.unflatten(1, (self.codes, 2)) @ self.circle.T).to(y.dtype) * precision[:, :, None]
         return Reading(mu, sharp(logvar), logits)
