@@ -69,8 +69,8 @@ class Reader(nn.Module):
         mu, logvar, points, spread = read.split(
             [self.sliders, self.sliders, 2 * self.codes, self.codes], dim=1
         )
-        # log N(point; value's place, spread) up to what all values share. Ignorance is a point at the centre; if a
-        # boundless spread could say it as well, no gradient would find the way out
+        # log N(point; value's place, spread) up to what all values share. Ignorance is a point at the centre;
+        # if a boundless spread could say it as well, no gradient would find the way out
         precision = (-sharp(spread).clamp(max=math.log(CIRCLE_VARIANCE))).exp()  # [B, codes]
         logits = (points.unflatten(1, (self.codes, 2)) @ self.circle.T).to(y.dtype) * precision[:, :, None]
         return Reading(mu, sharp(logvar), logits)
