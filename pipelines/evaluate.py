@@ -1,17 +1,18 @@
-"""Stage `evaluate`: the registered model beside its rivals, the gates, and alias `champion` if all of them
-hold."""
+"""Stage `evaluate`: the registered model beside its rivals and the champion, the gates, and alias `champion`
+if all of them hold."""
 
 import json
 
 import torch
 
 from roigan import paths, tracking
+from roigan.baselines import Completion, generated
 from roigan.config import load_params
 from roigan.data import load_split
 from roigan.errors import exit_on_user_error
-from roigan.evaluate import evaluate, methods
+from roigan.evaluate import measure, methods
 from roigan.features import load_features
-from roigan.gates import judge
+from roigan.gates import judge, summary
 from roigan.masks import load_cache
 from roigan.model import Model
 
@@ -28,31 +29,42 @@ def main() -> None:
     model = Model.load(tracking.download(version)).to(device)
     features = load_features(paths.FEATURES).to(device)
     completions = methods(params, model, load_split(paths.PREPARED, "train"))
+    champion = tracking.champion(name)
+    rival = champion if champion and champion.tags["sha256"] != sha256 else None
+    if rival:
+        completions |= beside(model, Model.load(tracking.download(rival)).to(device))
     masks: dict[str, torch.Tensor] = {
         family: load_cache(paths.MASKS / f"{family}.npz") for family in params.masks.evaluate
     }
-    table = evaluate(completions, load_split(paths.PREPARED, "test"), masks, features, params.evaluate)
+    table, scored = measure(completions, load_split(paths.PREPARED, "test"), masks, features, params.evaluate)
     table.to_csv(paths.EVALUATION, index=False, float_format="%.6g")
 
     mine = table[table["method"] == model.system].set_index("mask").drop(columns=["method", "n"])
     METRICS.write_text(
         json.dumps({mask: row.dropna().to_dict() for mask, row in mine.iterrows()}, indent=1) + "\n"
     )
-    gates = judge(params.gates, table, model.system)
-    promoted = all(gate["passed"] for gate in gates)
+    asked = [gate for gate in params.gates if rival or tracking.CHAMPION not in (gate.below, gate.above)]
+    gates = judge(asked, table, model.system, scored, params.evaluate)
+    promoted, reason = all(gate["passed"] for gate in gates), summary(gates)
     network = {"network": features.name, "sha256": features.sha256}
     verdict = {"name": name, "sha256": sha256, "promoted": promoted, "gates": gates, "features": network}
     PROMOTION.write_text(json.dumps(verdict, indent=1) + "\n")
 
     files, scale = [paths.EVALUATION, METRICS, PROMOTION], f"{features.name} {features.sha256[:16]}"
     tracking.log_evaluation(version, table, model.system, files, scale)
-    if promoted:
-        tracking.promote(name, version.version)
     print(table.to_string(index=False, float_format="%.4g"))
-    failed = "; ".join(f"{gate['gate']} ({gate['value']:.4g})" for gate in gates if not gate["passed"])
-    print(
-        f"evaluate: {name}/{version.version} " + ("is champion" if promoted else f"is not promoted: {failed}")
-    )
+    if promoted:
+        tracking.promote(version, reason, champion)
+    else:
+        tracking.refuse(version, reason)
+    verb = "is champion" if promoted else "is not promoted"
+    print(f"evaluate: {name}/{version.version} {verb}: {reason}")
+
+
+def beside(model: Model, champion: Model) -> dict[str, Completion]:
+    """The champion as one more method, where it takes the same images; else the gates against it fail."""
+    same = (champion.image_size, champion.channels) == (model.image_size, model.channels)
+    return {tracking.CHAMPION: generated(champion)} if same else {}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The command `roigan`: complete pictures; list, compare and promote models; apply presets.
+"""The command `roigan`: complete pictures; list, compare, promote and export models; apply presets.
 
 What is heavy (torch, MLflow) is imported by the command that needs it, so that `--help` answers at once.
 """
@@ -25,7 +25,7 @@ SEEDS = 2**63  # torch takes seeds below this
 
 
 def main() -> None:
-    """Entry point: `roigan complete`, `roigan models [compare|promote]`; exit code 2 for bad input."""
+    """Entry point: `roigan complete`, `roigan models [ACTION]`, ...; exit code 2 for bad input."""
     arguments = parser().parse_args()
     exit_on_user_error(lambda: arguments.command(arguments))
 
@@ -74,7 +74,7 @@ def parser() -> Parser:
         "preset", type=Path, help="a YAML file with some of its keys, like presets/thesis.yaml"
     )
 
-    models = commands.add_parser("models", help="list, compare and promote registered models")
+    models = commands.add_parser("models", help="list, compare, promote and export registered models")
     models.set_defaults(command=run_models)
     actions = models.add_subparsers(metavar="ACTION")
     compare = actions.add_parser("compare", help="two versions side by side")
@@ -85,6 +85,14 @@ def parser() -> Parser:
     promote.set_defaults(command=run_promote)
     promote.add_argument("name")
     promote.add_argument("version", type=int)
+    promote.add_argument("--reason", default="by hand", help="is kept with the decision")
+    rollback = actions.add_parser("rollback", help="make the champion before this one champion again")
+    rollback.set_defaults(command=run_rollback)
+    rollback.add_argument("name")
+    rollback.add_argument("--reason", default="by hand", help="is kept with the decision")
+    history = actions.add_parser("history", help="every promotion, refusal and rollback with its reason")
+    history.set_defaults(command=run_history)
+    history.add_argument("name")
     release = actions.add_parser("release", help="write a model's weights in half the size into a folder")
     release.set_defaults(command=run_release)
     release.add_argument("model", help="models:/NAME@ALIAS, models:/NAME/VERSION, or a model folder")
@@ -248,7 +256,8 @@ def run_models(arguments: argparse.Namespace) -> None:
     from roigan import tracking
 
     table = tracking.model_table()
-    table["sha256"] = table["sha256"].str[:12]
+    for column in ("sha256", "data", "params", "commit"):
+        table[column] = table[column].str.replace(r"^(\w{8})\w*", r"\1", regex=True)  # leaves "-dirty"
     last = table.pop("features")
     print(table.assign(features=last).to_string(index=False, na_rep="-", float_format="{:.4g}".format))
     if "fid" in table:
@@ -275,8 +284,28 @@ def run_promote(arguments: argparse.Namespace) -> None:
     """Move the alias `champion`."""
     from roigan import tracking
 
-    tracking.promote(arguments.name, arguments.version)
+    version = tracking.find_version(f"{arguments.name}/{arguments.version}")
+    tracking.promote(version, arguments.reason, tracking.champion(arguments.name))
     print(f"{arguments.name}/{arguments.version} is {tracking.CHAMPION} now")
+
+
+def run_rollback(arguments: argparse.Namespace) -> None:
+    """Move the alias `champion` back."""
+    from roigan import tracking
+
+    version = tracking.rollback(arguments.name, arguments.reason)
+    print(f"{version.name}/{version.version} is {tracking.CHAMPION} again")
+
+
+def run_history(arguments: argparse.Namespace) -> None:
+    """Print every decision about a model's versions."""
+    from roigan import tracking
+
+    lines = [
+        f"{time[:19]}  {arguments.name}/{version}  {decision}: {reason}"
+        for time, version, decision, reason in tracking.history(arguments.name).itertuples(index=False)
+    ]
+    print("\n".join(lines) or f"nothing has been decided about {arguments.name}")
 
 
 def run_release(arguments: argparse.Namespace) -> None:

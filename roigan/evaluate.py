@@ -8,10 +8,9 @@ reference: a method that copies them would be measured against its own source.)
 
 from __future__ import annotations
 
-import statistics
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,12 +19,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from roigan.baselines import Completion, fast_marching, generated, nearest, real
+from roigan.bootstrap import Scored
 from roigan.config import EvaluateParams, Params
 from roigan.data import to_float, to_uint8
 from roigan.errors import UserError
 from roigan.features import FeatureNetwork
-from roigan.metrics import fid, kid, perceptual
+from roigan.metrics import perceptual
 from roigan.metrics.border import jump
+from roigan.metrics.crosswise import crosswise_fid, crosswise_kid
 from roigan.metrics.diversity import diversity
 from roigan.metrics.ids import p_ids_and_u_ids
 from roigan.metrics.pixels import l1, psnr, ssim
@@ -34,6 +35,15 @@ from roigan.model import Model
 METRICS = ["fid", "kid", "pids", "uids", "percep", "l1", "psnr", "ssim", "border", "diversity"]
 COLUMNS = ["method", "mask", "n", *METRICS]
 SMALLEST = 4  # test images: two halves, each with a covariance
+
+
+class Evaluation(NamedTuple):
+    """What was measured, as a table and image by image."""
+
+    table: pd.DataFrame
+    """Columns COLUMNS, one row per method and family of masks."""
+    scored: dict[tuple[str, str], Scored]
+    """By (method, mask)."""
 
 
 def methods(params: Params, model: Model, train: np.ndarray) -> dict[str, Completion]:
@@ -52,31 +62,39 @@ def evaluate(
     features: FeatureNetwork,
     params: EvaluateParams,
 ) -> pd.DataFrame:
+    """The table of `measure`."""
+    return measure(completions, test, masks, features, params).table
+
+
+def measure(
+    completions: Mapping[str, Completion],
+    test: np.ndarray,
+    masks: Mapping[str, Tensor],
+    features: FeatureNetwork,
+    params: EvaluateParams,
+) -> Evaluation:
     """Score every completion, and the real images, under every family of masks.
 
     test: uint8 [N, H, W, C]; masks: family -> M [count, 1, H, W], image i is completed under mask i modulo
-    count. Returns the columns COLUMNS; l1, psnr, ssim are means over images on the scale [0, 1]. The same
-    seed gives the same table. Raises UserError for fewer than 4 images, RuntimeError for a completion that
-    touches known pixels.
+    count. l1, psnr, ssim are means over images on the scale [0, 1]. The same seed gives the same table.
+    Raises UserError for fewer than 4 images, RuntimeError for a completion that touches known pixels.
     """
     test = _chosen(test, params)
     half = len(test) // 2
     if half <= len(features.centre):
         _say(f"evaluate: only {len(test)} images for {len(features.centre)} features: trust KID, not FID")
     reference = features.embed_images(test)  # [N, F]
-    parts = (reference[:half], reference[half:])
-    gaussians = [fid.statistics(part) for part in parts]
+    scored: dict[tuple[str, str], Scored] = {}
 
     def rows(family: str, completions: Mapping[str, Completion]) -> list[dict[str, Any]]:
         bar.set_postfix_str(family, refresh=False)
         M = masks[family][torch.arange(len(test)) % len(masks[family])]  # [N, 1, H, W]
         found = []
-        for name, (row, embedded) in _complete_and_score(completions, test, M, features, params, bar).items():
-            mine = (embedded[:half], embedded[half:])
-            crossed = [fid.distance(fid.statistics(mine[i]), gaussians[1 - i]) for i in (0, 1)]
-            row["fid"] = statistics.fmean(crossed)
-            row["kid"] = statistics.fmean([kid.distance(mine[i], parts[1 - i]) for i in (0, 1)])
-            row["pids"], row["uids"] = p_ids_and_u_ids(embedded, reference)
+        for name, (row, mine) in _complete_and_score(completions, test, M, features, params, bar).items():
+            scored[name, family] = mine
+            row["fid"] = crosswise_fid(mine.embedded, reference)
+            row["kid"] = crosswise_kid(mine.embedded, reference)
+            row["pids"], row["uids"] = p_ids_and_u_ids(mine.embedded, reference)
             found.append({"method": name, "mask": family, "n": len(test), **row})
         return found
 
@@ -86,7 +104,8 @@ def evaluate(
         (floor,) = rows(next(iter(masks)), {"real": real})  # the same under every mask
         for family in masks:
             table += [*rows(family, completions), floor | {"mask": family}]
-    return pd.DataFrame(table)[COLUMNS]
+            scored["real", family] = scored["real", next(iter(masks))]
+    return Evaluation(pd.DataFrame(table)[COLUMNS], scored)
 
 
 def _chosen(test: np.ndarray, params: EvaluateParams) -> np.ndarray:
@@ -104,9 +123,9 @@ def _complete_and_score(
     features: FeatureNetwork,
     params: EvaluateParams,
     bar: tqdm,
-) -> dict[str, tuple[dict[str, float], Tensor]]:
-    """All methods under one family: name -> (all metrics that need no features of the whole set, features of
-    the completed images [N, F]).
+) -> dict[str, tuple[dict[str, float], Scored]]:
+    """All methods under one family: name -> (all metrics that need no features of the whole set, what was
+    measured image by image).
 
     Batch by batch, so that the maps of the real images are made once for all methods and never kept.
     """
@@ -136,11 +155,12 @@ def _complete_and_score(
     results = {}
     for name, completion in completions.items():
         whole = {key: torch.cat([batch[key] for batch in batches[name]]) for key in batches[name][0]}
-        row = {metric: whole[metric].nanmean().item() for metric in ("l1", "psnr", "ssim", "percep")}
+        means = {metric: whole[metric].cpu() for metric in ("l1", "psnr", "ssim", "percep")}
+        row = {metric: values.nanmean().item() for metric, values in means.items()}
         mine, real_ones = whole["jumps"].sum(0).tolist()
         row["border"] = mine / real_ones if real_ones else float("nan")
         row["diversity"] = _diversity(completion, test, M_all, params, device)
-        results[name] = row, whole["embedded"]
+        results[name] = row, Scored(means, whole["embedded"])
     return results
 
 

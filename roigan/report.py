@@ -62,6 +62,7 @@ METHODS = {
     "glcic": ("GLCIC", "the registered model, averaged weights; the baseline of Iizuka et al. (2017)"),
     "fmm": ("FMM", "fast marching, OpenCV's inpainting after Telea (2004); needs no training"),
     "nearest": ("nearest", "the region of the training image whose known pixels are nearest: pure memory"),
+    "champion": ("champion", "the model that had the alias when this one was evaluated"),
     "real": ("real", "the unmasked originals: the floor that a finite sample leaves; no competitor"),
 }
 FLOOR = "real"  # all others compete

@@ -171,6 +171,9 @@ def test_models_are_listed_compared_and_promoted(monkeypatch, capsys):
             "aliases": ["champion", ""],
             "sha256": ["a" * 64, "b" * 64],
             "created": ["2026-01-01 00:00"] * 2,
+            "data": ["d" * 16] * 2,
+            "params": ["e" * 16] * 2,
+            "commit": ["c" * 40 + "-dirty", ""],
             "features": ["local 1a2b", ""],
             "fid": [12.3456, np.nan],
         }
@@ -178,10 +181,12 @@ def test_models_are_listed_compared_and_promoted(monkeypatch, capsys):
     monkeypatch.setattr(tracking, "model_table", lambda: table)
     assert run(monkeypatch, "models") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["name", "version", "aliases", "sha256", "created", "fid", "features"]
+    known = ["name", "version", "aliases", "sha256", "created", "data", "params", "commit"]
+    assert lines[0].split() == [*known, "fid", "features"]
     assert "champion" in lines[1]
+    assert "cccccccc-dirty" in lines[1]
     assert "12.35" in lines[1]
-    assert "b" * 13 not in lines[2]
+    assert "b" * 9 not in lines[2]
 
     index = pd.MultiIndex.from_tuples([("fid", "ellipse")], names=["metric", "mask"])
     compared = pd.DataFrame({"roigan/1": [2.0], "roigan/2": [1.0], "difference": [-1.0]}, index)
@@ -193,9 +198,11 @@ def test_models_are_listed_compared_and_promoted(monkeypatch, capsys):
     assert "do not compare" in output.err
 
     promoted = SimpleNamespace(calls=[])
+    monkeypatch.setattr(tracking, "find_version", lambda reference: reference)
+    monkeypatch.setattr(tracking, "champion", lambda name: f"{name}/1")
     monkeypatch.setattr(tracking, "promote", lambda *given: promoted.calls.append(given))
-    assert run(monkeypatch, "models", "promote", "roigan", "2") == 0
-    assert promoted.calls == [("roigan", 2)]
+    assert run(monkeypatch, "models", "promote", "roigan", "2", "--reason", "looks right") == 0
+    assert promoted.calls == [("roigan/2", "looks right", "roigan/1")]
     assert capsys.readouterr().out == "roigan/2 is champion now\n"
 
 
@@ -217,7 +224,13 @@ def test_params_takes_a_preset(monkeypatch, here, capsys):
 
 
 def test_an_empty_registry_is_said_in_one_line(monkeypatch, here, capsys):
-    for arguments in ([], ["compare", "a/1", "a/2"], ["promote", "a", "1"]):
+    for arguments in (
+        [],
+        ["compare", "a/1", "a/2"],
+        ["promote", "a", "1"],
+        ["rollback", "a"],
+        ["history", "a"],
+    ):
         assert run(monkeypatch, "models", *arguments) == 2
         assert capsys.readouterr().err.startswith("error: no model is registered yet")
     assert not (here / ".roigan").exists()

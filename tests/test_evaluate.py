@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from roigan import baselines
+from roigan.bootstrap import Scored, deviation
 from roigan.config import EvaluateParams, Gate
 from roigan.data import to_float, to_uint8
 from roigan.errors import UserError
-from roigan.evaluate import COLUMNS, evaluate
+from roigan.evaluate import COLUMNS, evaluate, measure
 from roigan.features import FeatureNetwork, calibrate
 from roigan.features_local import LocalTrunk
-from roigan.gates import judge
+from roigan.gates import judge, summary
 from roigan.masks import sample
 
 PARAMS = EvaluateParams(batch_size=8, diversity_images=4, diversity_samples=2)
@@ -145,12 +146,76 @@ def table_of(value: float) -> pd.DataFrame:
     ],
 )
 def test_gates(gate: Gate, value: float, passed: bool) -> None:
-    (found,) = judge([gate], table_of(value), "mine")
+    (found,) = judge([gate], table_of(value), "mine", {}, PARAMS)
     assert found["passed"] is passed
 
 
 def test_a_gate_says_what_it_asked_for() -> None:
-    gates = [Gate(metric="fid", mask="ellipse", below="fmm"), Gate(metric="fid", mask="ellipse", above=2.5)]
-    first, second = judge(gates, table_of(12.0), "mine")
-    assert first == {"gate": "fid under ellipse below fmm", "value": 12.0, "bound": 10.0, "passed": False}
-    assert second["gate"] == "fid under ellipse above 2.5"
+    gates = [
+        Gate(metric="fid", mask="ellipse", below="fmm"),
+        Gate(metric="fid", mask="ellipse", above=2.5, margin=9.0),
+    ]
+    first, second = judge(gates, table_of(12.0), "mine", {}, PARAMS)
+    assert first == {
+        "gate": "fid under ellipse below fmm",
+        "value": 12.0,
+        "bound": 10.0,
+        "uncertainty": None,
+        "passed": False,
+    }
+    assert second["gate"] == "fid under ellipse above 2.5 by 9"
+    assert second["passed"]
+    assert summary([first, second]) == "fid under ellipse below fmm fails (12 against 10)"
+    assert summary([second]) == "1 of 1 gates hold"
+
+
+@pytest.mark.parametrize(("margin", "passed"), [(1.9, True), (2.0, False), (-1.0, True)])
+def test_a_margin_is_what_it_must_be_better_by(margin: float, passed: bool) -> None:
+    gate = Gate(metric="fid", mask="ellipse", below="fmm", margin=margin)
+    assert judge([gate], table_of(8.0), "mine", {}, PARAMS)[0]["passed"] is passed
+
+
+def test_a_champion_that_cannot_be_compared_is_not_beaten() -> None:
+    (found,) = judge(
+        [Gate(metric="fid", mask="ellipse", below="champion")], table_of(1.0), "mine", {}, PARAMS
+    )
+    assert np.isnan(found["bound"])
+    assert not found["passed"]
+
+
+def brightened(by: float) -> Callable:
+    """A completion that is wrong by a constant, and by chance in some images."""
+
+    def fill(x: Tensor, M: Tensor, generator: torch.Generator) -> Tensor:
+        error = by + 0.2 * torch.rand(len(x), 1, 1, 1, generator=generator)
+        return torch.where(M > 0.5, (x + error).clamp(-1, 1), x)
+
+    return fill
+
+
+@pytest.mark.parametrize("metric", ["l1", "percep", "fid", "kid"])
+def test_a_difference_that_chance_may_have_made_is_not_enough(metric: str) -> None:
+    rivals = {"mine": brightened(0.1), "twin": brightened(0.1), "fmm": noise}
+    table, scored = measure(rivals, pictures(200), {"ellipse": ellipses()}, network(), PARAMS)
+    gates = [Gate(metric=metric, mask="ellipse", below="fmm")]
+    (clear,) = judge(gates, table, "mine", scored, PARAMS)
+    assert clear["passed"]
+    assert 0 < clear["uncertainty"] < clear["bound"] - clear["value"]
+    twin = {key: scored["twin" if key[0] == "fmm" else key[0], key[1]] for key in scored}
+    (same,) = judge(gates, table.replace({"method": {"fmm": "x", "twin": "fmm"}}), "mine", twin, PARAMS)
+    assert same["uncertainty"] == 0  # the same images on both sides: chance moves both alike
+    assert not same["passed"]
+    (alone,) = judge([Gate(metric=metric, mask="ellipse", below=99.0)], table, "mine", scored, PARAMS)
+    assert alone["uncertainty"] > 0
+    (again,) = judge(gates, table, "mine", scored, PARAMS)
+    assert again == clear  # seeded
+
+
+def test_the_bootstrap_finds_the_standard_error_of_a_mean() -> None:
+    values = torch.randn(400, generator=torch.Generator().manual_seed(0))
+    mine = Scored({"l1": values}, torch.zeros(400, 2))
+    other = Scored({"l1": values - values.square()}, torch.zeros(400, 2))
+    for rival, expected in [(None, values.std()), (other, values.square().std())]:
+        found = deviation("l1", mine, rival, torch.zeros(400, 2), draws=400, seed=0)
+        assert found == pytest.approx(expected.item() / 20, rel=0.15)
+    assert deviation("border", mine, other, torch.zeros(400, 2), draws=2, seed=0) is None

@@ -37,14 +37,6 @@ def train(seed: int = 0, fingerprint: str = "f00d") -> None:
     paths.HISTORY.write_text("step,G/adv,note\n10,0.5,a\n20,0.25,b\n")
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory):
-    """An empty database: making its tables takes seconds, a copy nothing."""
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
-
-
 @pytest.fixture
 def workspace(tmp_path, monkeypatch, database):
     monkeypatch.chdir(tmp_path)
@@ -191,13 +183,14 @@ def test_evaluations_are_tabled_compared_and_promoted(client):
     train(seed=1, fingerprint="beef")
     second = tracking.register(PARAMS)
     tracking.log_evaluation(second, table.assign(fid=[4.0, 6.0, 99.0]), "roigan", [], "local 1a2b")
-    tracking.promote("roigan", 1)
+    tracking.promote(first, "by hand", over=None)
 
     listed = tracking.model_table()
     assert listed["version"].tolist() == [1, 2]
     assert listed["aliases"].tolist() == ["champion", "candidate"]
     assert listed["fid"].tolist() == [15.0, 5.0]
     assert listed["features"].tolist() == ["local 1a2b"] * 2
+    assert listed["data"].tolist() == ["0123456789abcdef"] * 2
 
     compared = tracking.compare("roigan@champion", "roigan/2")
     assert compared.loc[("fid", "mixture")].tolist() == [20.0, 6.0, -14.0]

@@ -201,6 +201,10 @@ class EvaluateParams(Block):
     diversity_samples: Annotated[int, Field(ge=2)] = 4
     fmm_radius: Positive = 3
     """Radius in pixels of OpenCV's fast marching (TELEA)."""
+    bootstrap: Annotated[int, Field(ge=2)] = 100
+    """Draws of the test images from which the gates learn how far chance moves a difference."""
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """Of the two-sided interval whose worse end a gate is judged by."""
     seed: Seed = 0
 
 
@@ -222,13 +226,21 @@ class ControlParams(Block):
     seed: Seed = 0
 
 
+Method = Literal["fmm", "nearest", "real", "champion"]
+
+
 class Gate(Block):
-    """A condition for promotion: `metric` under `mask` is below (or above) a number or a method's value."""
+    """A condition for promotion: `metric` under `mask` is below (or above) a number or a method's value.
+
+    Against `champion`, the model that has the alias, on the same test images; it holds where there is none.
+    """
 
     metric: Literal["fid", "kid", "pids", "uids", "percep", "l1", "psnr", "ssim", "border", "diversity"]
     mask: MaskFamily
-    below: float | Literal["fmm", "nearest", "real"] | None = None
-    above: float | Literal["fmm", "nearest", "real"] | None = None
+    below: float | Method | None = None
+    above: float | Method | None = None
+    margin: Annotated[float, Field(allow_inf_nan=False)] = 0.0
+    """By how much it must be better; below 0, by how much it may be worse."""
 
     @model_validator(mode="after")
     def _one_side(self) -> Gate:

@@ -12,6 +12,7 @@ os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # a minute's patience with a server, not four
 
+from roigan.tracking.promotion import champion, history, promote, refuse, rollback
 from roigan.tracking.registry import (
     CANDIDATE,
     CHAMPION,
@@ -22,7 +23,6 @@ from roigan.tracking.registry import (
     log_control,
     log_evaluation,
     model_table,
-    promote,
     register,
 )
 from roigan.tracking.runs import find_run, finish_run, log_artifacts, log_metrics, start_run
@@ -31,11 +31,13 @@ from roigan.tracking.store import store
 __all__ = [
     "CANDIDATE",
     "CHAMPION",
+    "champion",
     "compare",
     "download",
     "find_run",
     "find_version",
     "finish_run",
+    "history",
     "load_registered",
     "log_artifacts",
     "log_control",
@@ -43,7 +45,9 @@ __all__ = [
     "log_metrics",
     "model_table",
     "promote",
+    "refuse",
     "register",
+    "rollback",
     "start_run",
     "store",
 ]

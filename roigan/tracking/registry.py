@@ -126,13 +126,6 @@ def download(version: ModelVersion) -> Path:
     raise UserError(f"{version.name}/{version.version} is registered, but its files are gone from {packed}")
 
 
-def promote(name: str, version: str | int) -> None:
-    """Alias `champion` moves to this version. Raises UserError where it does not exist."""
-    found = find_version(f"{name}/{version}")
-    with client() as opened:
-        opened.set_registered_model_alias(found.name, CHAMPION, found.version)
-
-
 def log_evaluation(
     version: ModelVersion, table: pd.DataFrame, mine: str, files: Iterable[Path], features: str
 ) -> None:
@@ -173,8 +166,8 @@ def log_control(version: ModelVersion, table: pd.DataFrame, files: Iterable[Path
 
 
 def model_table() -> pd.DataFrame:
-    """One row per version: name, version, aliases, sha256, created (UTC), features, then each metric's mean
-    over the masks. Raises UserError where the registry is empty."""
+    """One row per version: name, version, aliases, sha256, created (UTC), the hashes of data and parameters,
+    commit, features, then each metric's mean over the masks. Raises UserError where the registry is empty."""
     with reader() as opened:
         models = {model.name: model.aliases for model in opened.search_registered_models()}
         versions = [v for name in models for v in opened.search_model_versions(f"name = '{name}'")]
@@ -192,6 +185,9 @@ def _row(version: ModelVersion, aliases: Mapping[str, Any]) -> dict[str, Any]:
         "aliases": ",".join(sorted(alias for alias, v in aliases.items() if str(v) == str(version.version))),
         "sha256": version.tags.get("sha256", ""),
         "created": f"{pd.Timestamp(version.creation_timestamp, unit='ms'):%Y-%m-%d %H:%M}",
+        "data": version.tags.get("data", ""),
+        "params": version.tags.get("params", ""),
+        "commit": version.tags.get("git.commit", ""),
         "features": version.tags.get("features", ""),
         **{str(metric): float(mean) for metric, mean in means.items() if metric != "n"},
     }
