@@ -97,6 +97,10 @@ def parser() -> Parser:
     release.set_defaults(command=run_release)
     release.add_argument("model", help="models:/NAME@ALIAS, models:/NAME/VERSION, or a model folder")
     release.add_argument("folder", type=Path)
+    export = actions.add_parser("export", help="write a model as one file that runs with torch alone")
+    export.set_defaults(command=run_export)
+    export.add_argument("model", help="models:/NAME@ALIAS, models:/NAME/VERSION, or a model folder")
+    export.add_argument("file", type=Path, help="a .pt2 file")
     return top
 
 
@@ -320,6 +324,19 @@ def run_release(arguments: argparse.Namespace) -> None:
     save_model(arguments.folder, model.G, model.config, torch.bfloat16)
     size = (arguments.folder / WEIGHTS).stat().st_size / 1e6
     print(f"{arguments.folder}: {size:.1f} MB, weights {Model.load(arguments.folder).sha256[:16]}")
+
+
+def run_export(arguments: argparse.Namespace) -> None:
+    """Write a .pt2 file that is not there yet."""
+    if arguments.file.suffix != ".pt2":
+        raise UserError(f"{arguments.file}: torch.export writes .pt2 files")
+    if arguments.file.exists():
+        raise UserError(f"{arguments.file} exists already; name a new file")
+    from roigan.export import export
+
+    export(load_model(arguments.model), arguments.file)
+    size = arguments.file.stat().st_size / 1e6
+    print(f"{arguments.file}: {size:.1f} MB; gives the model's own pixels without this package")
 
 
 if __name__ == "__main__":

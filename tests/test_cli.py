@@ -214,6 +214,14 @@ def test_a_release_is_written_once(model, monkeypatch, here, capsys):
     assert "released exists already" in capsys.readouterr().err
 
 
+def test_an_export_overwrites_nothing(model, monkeypatch, here, capsys):
+    """What is written is tested in test_export.py."""
+    (here / "there.pt2").touch()
+    for file, complaint in [("there.pt2", "there.pt2 exists already"), ("a.onnx", "writes .pt2 files")]:
+        assert run(monkeypatch, "models", "export", str(model), file) == 2
+        assert complaint in capsys.readouterr().err
+
+
 def test_params_takes_a_preset(monkeypatch, here, capsys):
     shutil.copy(ROOT / "params.yaml", here)
     assert run(monkeypatch, "params", str(ROOT / "presets" / "thesis.yaml")) == 0

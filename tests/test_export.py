@@ -1,0 +1,71 @@
+"""The exported file: one program that gives the model's pixels where this package is not installed."""
+
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+
+from roigan.config import GLCICModel, RoIGANModel
+from roigan.errors import UserError
+from roigan.export import Program, _check, export
+from roigan.model import Model, save_model
+from roigan.systems import SYSTEMS
+from tests.conftest import ROOT
+
+SIZE = 16
+MODELS = {
+    "roigan": RoIGANModel(system="roigan", width=0.1, noise=8, sliders=3, codes=2, values=4),
+    "glcic": GLCICModel(system="glcic", width=0.125),
+}
+
+
+def model(folder: Path, system: str) -> Model:
+    torch.manual_seed(0)
+    params = MODELS[system]
+    G = SYSTEMS[system].generator(SIZE, 3, params)
+    save_model(folder, G, {"image_size": SIZE, "channels": 3, "model": params.model_dump()})
+    return Model.load(folder)
+
+
+def snippet() -> str:
+    """The Python of the page on exported files."""
+    return re.findall(r"```python\n(.*?)```", (ROOT / "docs/serving.md").read_text(), flags=re.DOTALL)[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("system", MODELS)
+def test_the_documented_lines_give_the_models_pixels_without_the_package(tmp_path, system) -> None:
+    given = model(tmp_path / "model", system)
+    export(given, tmp_path / "roigan.pt2")
+    program = "import sys; sys.modules['roigan'] = None\n" + snippet()
+    program += "\ntorch.save((x, M, z0, c, k, y), 'result.pt')"
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
+    *inputs, y = torch.load(tmp_path / "result.pt", weights_only=True)
+    assert torch.equal(Program(given)(*inputs), y)
+    x, M = inputs[:2]
+    assert torch.equal(torch.where(M > 0.5, x, y), x)
+
+
+@pytest.mark.slow
+def test_the_file_holds_no_example_and_says_its_sizes(tmp_path) -> None:
+    given = model(tmp_path / "model", "roigan")
+    export(given, tmp_path / "deep" / "roigan.pt2")
+    with zipfile.ZipFile(tmp_path / "deep" / "roigan.pt2") as archive:
+        (sizes,) = [name for name in archive.namelist() if name.endswith("sizes.json")]
+        said = json.loads(archive.read(sizes))
+        assert (
+            sum(entry.file_size for entry in archive.infolist() if "sample_inputs" in entry.filename) < 2000
+        )
+    assert said["image_size"] == SIZE
+    assert said["weights_sha256"] == given.sha256
+    assert (said["noise"], said["sliders"], said["codes"], said["values"]) == (8, 3, 2, 4)
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["roigan.pt2"]
+    with torch.no_grad():  # other weights: the check must see it
+        next(given.G.parameters()).add_(0.1)
+    with pytest.raises(UserError, match="gives other pixels"):
+        _check(Program(given), tmp_path / "deep" / "roigan.pt2", given)
