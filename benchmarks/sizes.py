@@ -1,8 +1,8 @@
-"""The size curve: FID, border, parameters and time per image of generators of several widths.
+"""The size curve: FID, border, parameters and time per image of generators of several widths and depths.
 
     python -m benchmarks.sizes
 
-Same steps, seed and data (see benchmarks/trial.py); appends to docs/results/sizes.csv and, once all widths
+Same steps, seed and data (see benchmarks/trial.py); appends to docs/results/sizes.csv and, once all sizes
 are there, draws docs/images/sizes.png.
 """
 
@@ -19,27 +19,26 @@ from benchmarks.completion import cost
 from benchmarks.trial import FAMILIES, run_all
 from roigan.config import Params
 
-WIDTHS = (0.0625, 0.125, 0.25, 0.5)
+SIZES: dict[str, dict[str, Any]] = {
+    f"width {width:g}, depth {depth}": {"model.width": width, "model.depth": depth}
+    for width, depth in ((0.0625, 1), (0.125, 1), (0.25, 1), (0.25, 2), (0.5, 1))
+}
 
 
 def main() -> None:
-    table = run_all(
-        {f"width {width:g}": {"model.width": width} for width in WIDTHS},
-        Path("docs/results/sizes.csv"),
-        size,
-    )
+    table = run_all(SIZES, Path("docs/results/sizes.csv"), size)
     Path("docs/images").mkdir(parents=True, exist_ok=True)
-    curve(table.sort_values("width")).savefig("docs/images/sizes.png", dpi=150)
+    curve(table.sort_values("parameters")).savefig("docs/images/sizes.png", dpi=150)
 
 
 def size(params: Params) -> dict[str, Any]:
-    """What a generator of this width costs."""
+    """What a generator of this size costs."""
     per_second, parameters = cost(params, torch.device("cpu"))
-    return {"width": params.model.width, "parameters": parameters, "milliseconds": 1000 / per_second}
+    return {"parameters": parameters, "milliseconds": 1000 / per_second}
 
 
 def curve(table: pd.DataFrame) -> Figure:
-    """FID and time per image over the number of parameters, one point per width."""
+    """FID and time per image over the number of parameters, one point per size."""
     figure = Figure(figsize=(7.2, 3.2), layout="constrained")
     fid, time = figure.subplots(1, 2)
     for family, colour in zip(FAMILIES, ("#b3541e", "#7a9a3a", "#8a6fa8"), strict=True):

@@ -30,8 +30,9 @@ def main() -> None:
     drawn["figure_4_4"] = figures.more(rivals[model.system], x, M, seed)
     swept = range(SWEPT if model.sliders else 0)
     for i in swept:
-        at = (i + 1) * len(x) // (SWEPT + 1)
-        drawn[f"figure_4_5_{i + 1}"] = figures.sweep(model, x[at : at + 1], M[at : at + 1], seed)
+        at = [(i + 1) * len(x) // (SWEPT + 1)]
+        drawn[f"figure_4_5_{i + 1}"] = figures.sliders(model, x[at], M[at], seed)
+        drawn[f"codes_{i + 1}"] = figures.codes(model, x[at], M[at], seed)
     files = {name: paths.REPORTS / "figures" / f"{name}.png" for name in drawn}
     for name, picture in drawn.items():
         save_png(files[name], picture)
@@ -43,6 +44,7 @@ def main() -> None:
         "completions": [shown(family, files[f"figure_4_3_{family}"]) for family in families],
         "more": [shown("", files["figure_4_4"], f"Mask family: {families[0]}.")],
         "sliders": [shown("", files[f"figure_4_5_{i + 1}"], f"Test image {i + 1}.") for i in swept],
+        "codes": [shown("", files[f"codes_{i + 1}"], f"Test image {i + 1}.") for i in swept],
         "independence": [shown("", figures.matrix(independence))] if len(independence) else [],
         "samples": [shown(f"step {int(path.stem)}", path) for path in samples],
         "losses": [shown("", figures.losses(history, params.losses.dead), "Horizontal axis: steps.")],

@@ -22,7 +22,7 @@ from roigan.pictures import grid
 TILE = 128  # pixels that a tile is enlarged to at most: whole multiples only, pixels stay pixels
 FONT = 28  # size of the row names: still legible where a telephone shrinks the figure to a third
 GREY = 0.0  # what a removed region looks like, on the scale [-1, 1]
-POSITIONS = 9  # slider positions from -1 to 1 in figure 4.5
+POSITIONS = 9  # of a slider, from -1 to 1
 
 
 def pick(images: np.ndarray, cache: Path, count: int) -> tuple[Tensor, Tensor]:
@@ -51,25 +51,41 @@ def more(complete: Completion, x: Tensor, M: Tensor, seed: int) -> np.ndarray:
     return _stack([labelled({name: to_uint8(y[some]) for name, y in rows.items()}) for some in blocks])
 
 
-@torch.no_grad()
-def sweep(model: Model, x: Tensor, M: Tensor, seed: int) -> np.ndarray:
-    """Figure 4.5 for one image: each slider from -1 to 1, the others 0, z0 and the codes fixed.
+def sliders(model: Model, x: Tensor, M: Tensor, seed: int) -> np.ndarray:
+    """Figures 4.5 and A.3 for one image: each slider from -1 to 1, the others 0, z0 and the codes fixed.
 
-    x: [1, C, S, S], M: [1, 1, S, S]. The number beside a slider says how far it moves the region: the mean
-    absolute difference between its two ends inside M, in grey levels of 255.
+    x: [1, C, S, S], M: [1, 1, S, S]. The number beside a control says how far it moves the region: the mean
+    absolute difference inside M from the leftmost picture to the farthest, in grey levels of 255.
     """
-    positions = torch.linspace(-1, 1, POSITIONS)
-    rows: dict[str, np.ndarray] = {}
+    c = torch.zeros(model.sliders, POSITIONS, model.sliders)
     for slider in range(model.sliders):
-        z = []
-        for position in positions:
-            c = torch.zeros(model.sliders)
-            c[slider] = position
-            # the same seed draws the same z0 for every position
-            z.append(model.latent(1, _generator(seed), c, [0] * model.codes))
-        y = model.complete(x.expand(POSITIONS, -1, -1, -1), M.expand(POSITIONS, -1, -1, -1), torch.cat(z))
-        moved = ((y[-1] - y[0]).abs() * M[0]).sum() / (M.sum() * len(y[0])).clamp(min=1) * 127.5
-        rows[f"c{slider + 1}  {moved:.1f}"] = to_uint8(y)
+        c[slider, :, slider] = torch.linspace(-1, 1, POSITIONS)
+    k = torch.zeros(POSITIONS, model.codes, dtype=torch.long)
+    return _swept(model, x, M, seed, {f"c{i + 1}": (rows, k) for i, rows in enumerate(c)})
+
+
+def codes(model: Model, x: Tensor, M: Tensor, seed: int) -> np.ndarray:
+    """The same for the codes: each through all its values, the others at their first, the sliders 0."""
+    k = torch.zeros(model.codes, model.values, model.codes, dtype=torch.long)
+    for code in range(model.codes):
+        k[code, :, code] = torch.arange(model.values)
+    c = torch.zeros(model.values, model.sliders)
+    return _swept(model, x, M, seed, {f"k{i + 1}": (c, rows) for i, rows in enumerate(k)})
+
+
+@torch.no_grad()
+def _swept(
+    model: Model, x: Tensor, M: Tensor, seed: int, controls: Mapping[str, tuple[Tensor, Tensor]]
+) -> np.ndarray:
+    """One row per name: the image completed under each (c [n, sliders], k [n, codes]) with the same z0."""
+    rows: dict[str, np.ndarray] = {}
+    for name, (c, k) in controls.items():
+        n = len(c)
+        # the same seed draws the same z0 for every position
+        z = torch.cat([model.latent(1, _generator(seed), c[i], k[i]) for i in range(n)])
+        y = model.complete(x.expand(n, -1, -1, -1), M.expand(n, -1, -1, -1), z)
+        moved = ((y - y[:1]).abs() * M).flatten(1).sum(1).max() / (M.sum() * y.shape[1]).clamp(min=1) * 127.5
+        rows[f"{name}  {moved:.1f}"] = to_uint8(y)
     return labelled(rows)
 
 

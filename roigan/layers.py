@@ -97,13 +97,18 @@ class Denorm(nn.Module):
 class UpsampleBlock(nn.Module):
     """Two branches, for the inside and the outside of the region, merged at twice the side (3.4)."""
 
-    def __init__(self, inputs: int, outputs: int, hidden: int, style: int, *, equalised: bool) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, hidden: int, style: int, depth: int = 1, *, equalised: bool
+    ) -> None:
         super().__init__()
         self.denorm_in = Denorm(inputs, hidden, style, equalised=equalised)
         self.conv_in = Conv2d(inputs, outputs, 3, padding=1, equalised=equalised)
         self.denorm_out = Denorm(inputs, hidden, None, equalised=equalised)
         self.conv_out = Conv2d(inputs, outputs, 3, padding=1, equalised=equalised)
         self.conv = Conv2d(outputs, outputs, 3, padding=1, equalised=equalised)
+        self.deeper = nn.ModuleList(
+            Conv2d(outputs, outputs, 3, padding=1, equalised=equalised) for _ in range(depth - 1)
+        )
         self.denorm = Denorm(outputs, hidden, style, equalised=equalised)
 
     def forward(self, x: Tensor, M: Tensor, M_up: Tensor, f: Tensor) -> Tensor:
@@ -111,4 +116,7 @@ class UpsampleBlock(nn.Module):
         left = lrelu(self.conv_in(lrelu(self.denorm_in(x, M, f))))  # generates inside M
         right = lrelu(self.conv_out(lrelu(self.denorm_out(x, 1 - M))))  # restores outside it, without z
         merged = F.interpolate(left + right, scale_factor=2.0, mode="nearest")
-        return self.denorm(lrelu(self.conv(merged)), M_up, f)
+        h = lrelu(self.conv(merged))
+        for conv in self.deeper:
+            h = h + lrelu(conv(h))
+        return self.denorm(h, M_up, f)

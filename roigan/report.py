@@ -99,7 +99,7 @@ def render(
 
     table, control, history, promotion: reports/evaluation.csv, control.csv, history.csv, promotion.json;
     lineage: (step, what, hash) in the order of the data's way; figures: section -> its pictures, the sections
-    being completions, more, sliders, independence, samples, losses and data.
+    being completions, more, sliders, codes, independence, samples, losses and data.
     """
     environment = Environment(
         loader=PackageLoader("roigan"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,

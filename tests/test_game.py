@@ -111,7 +111,7 @@ LATE = 4  # of 8 steps: every player of every system moves by then
 ALL = {"losses__l1": 1.0, "losses__style": 1.0}
 THESIS = read_yaml((ROOT / "presets" / "thesis.yaml").read_text())["model"]
 RECIPES: dict[str, dict[str, Any]] = {
-    "ours": ALL,
+    "ours": ALL | {"model__depth": 2},
     "thesis": ALL | {f"model__{key}": value for key, value in THESIS.items() if key != "width"},
     "glcic": GLCIC,
 }

@@ -50,7 +50,7 @@ def page(table: pd.DataFrame, history: pd.DataFrame) -> str:
     picture = report.shown("a <b>title</b>", np.zeros((4, 4, 3), np.uint8), 'a "caption"')
     sections = {
         name: [picture]
-        for name in ("completions", "more", "sliders", "independence", "samples", "losses", "data")
+        for name in ("completions", "more", "sliders", "codes", "independence", "samples", "losses", "data")
     }
     way = [("data", "<img src=x>", "0123"), ("run", "somewhere", "")]
     return report.render(load_params(), table, control, history, promotion, way, sections)
@@ -110,7 +110,7 @@ def test_page_is_whole_in_itself(page: str) -> None:
             fetched.extend(value for name, value in attributes if name in ("src", "href", "srcset"))
 
     Links().feed(page)
-    assert len(fetched) == 7
+    assert len(fetched) == 8
     assert all(uri.startswith("data:image/png;base64,") for uri in fetched)
     assert not re.search(r"https?://|@import|url\(", page)
     image = Image.open(io.BytesIO(base64.b64decode(fetched[0].partition(",")[2])))
@@ -123,10 +123,10 @@ def test_a_model_without_controls_has_no_section_of_them(
     promotion = {"name": "x", "promoted": True, "gates": [], "features": {"network": "local", "sha256": "ab"}}
     picture = [report.shown("", np.zeros((4, 4, 3), np.uint8))]
     sections = dict.fromkeys(("completions", "more", "samples", "losses", "data"), picture)
-    nothing = {"sliders": [], "independence": []}
+    nothing = {"sliders": [], "codes": [], "independence": []}
     control = pd.DataFrame(columns=["control", "read", "chance", "effect", "leakage", "consistency"])
     bare = report.render(load_params(), table, control, history, promotion, [], sections | nothing)
-    for heading in ("<h2>Control</h2>", "<h2>Sliders</h2>"):
+    for heading in ("<h2>Control</h2>", "<h2>Sliders and codes</h2>"):
         assert heading in page
         assert heading not in bare
 
@@ -195,35 +195,25 @@ def test_comparison_shows_every_method_in_its_row() -> None:
 
 
 class Painter:
-    """A model whose first slider sets the region's grey level and whose others do nothing."""
+    """A model whose first slider sets the region's grey level, as does its first code, and whose others do
+    nothing."""
 
     sliders, codes, values = 3, 2, 4
 
     def latent(self, n, generator, c, k):
-        return torch.cat([torch.randn(n, 5, generator=generator), c.expand(n, -1)], 1)
+        level = c[:1] + k[:1] / 3
+        return torch.cat([torch.randn(n, 5, generator=generator), level.expand(n, -1)], 1)
 
     def complete(self, x, M, z):
         return complete(x, z[:, 5, None, None, None].expand_as(x), M)
 
 
-def test_sweep_moves_one_slider_and_measures_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sweeps_move_one_control_and_measure_it(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = {}
     monkeypatch.setattr(figures, "labelled", lambda rows: seen.update(rows))
     M = torch.zeros(1, 1, SIZE, SIZE)
     M[..., 4:8, 4:8] = 1
-    figures.sweep(Painter(), torch.zeros(1, 3, SIZE, SIZE), M, seed=0)
-    assert list(seen) == ["c1  255.0", "c2  0.0", "c3  0.0"]
-    inside, outside = seen["c1  255.0"][:, 5, 5, 0], seen["c1  255.0"][:, 0, 0, 0]
-    assert inside[0] == 0
-    assert inside[-1] == 255
-    assert (np.diff(inside.astype(int)) > 0).all()
-    assert (outside == outside[0]).all()
-
-
-def test_every_loss_has_a_panel_and_the_hinge_its_line(history: pd.DataFrame) -> None:
-    figure = figures.losses(history, dead=2.0)
-    panels = {panel.get_title(loc="left"): panel for panel in figure.axes if panel.axison}
-    assert list(panels) == ["G/adv", "D/adv"]
-    assert len(panels["G/adv"].lines) == 1
-    assert [line.get_ydata()[0] for line in panels["D/adv"].lines[1:]] == [2.0]
-    assert "dead" in panels["D/adv"].texts[0].get_text()
+    figures.sliders(Painter(), torch.zeros(1, 3, SIZE, SIZE), M, seed=0)
+    figures.codes(Painter(), torch.zeros(1, 3, SIZE, SIZE), M, seed=0)
+    assert list(seen) == ["c1  255.0", "c2  0.0", "c3  0.0", "k1  127.5", "k2  0.0"]
+    assert [len(pictures) for pictures in seen.values()] == [9, 9, 9, 4, 4]

@@ -14,6 +14,8 @@ class RoIGANModel(ModelParams):
     """The networks of RoI-GAN; a width of 1.0 is the thesis."""
 
     system: Literal["roigan"]
+    depth: Positive = 1
+    """Convolutions of every upsample block after its branches merge; the thesis has one, more are residual."""
     noise: Positive = 146
     """Numbers of incompressible noise z0."""
     sliders: Positive = 10

@@ -74,7 +74,9 @@ class Generator(nn.Module):
         inputs, styled = seed, style + self.heard.controls
         for side in reversed(sides[:-1]):  # 4, 8, 16, 32
             outputs = wide(100 if side == 4 else 64)
-            self.decoder.append(UpsampleBlock(inputs + skip(side), outputs, wide(128), styled, equalised=eq))
+            self.decoder.append(
+                UpsampleBlock(inputs + skip(side), outputs, wide(128), styled, model.depth, equalised=eq)
+            )
             inputs = outputs
         self.output_norm, self.blend = model.output_norm, model.blend
         self.to_image = Conv2d(inputs, channels, 3, padding=1, equalised=eq, bias=not model.output_norm)
