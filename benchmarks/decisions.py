@@ -24,6 +24,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "reader on D's trunk": {"model.reader": "trunk"},
     "perceptual 5": {"losses.perceptual": 5.0},
     "info 0": {"losses.info": 0.0},
+    "info 1": {"losses.info": 1.0},
+    "info 1, 3 codes": {"losses.info": 1.0, "model.codes": 3},
     "lr 1e-3": {"train.lr_g": 1e-3, "train.lr_d": 1e-3},
     "lr G 3e-4, D 1e-4": {"train.lr_g": 3e-4, "train.lr_d": 1e-4},
     "lr G 1e-4, D 3e-4": {"train.lr_g": 1e-4, "train.lr_d": 3e-4},

@@ -15,7 +15,7 @@ class RoIGANModel(ModelParams):
 
     system: Literal["roigan"]
     depth: Positive = 1
-    """Convolutions of every upsample block after its branches merge; the thesis has one, more are residual."""
+    """Convolutions of every upsample block after its branches merge; 1 is the thesis, more are residual."""
     noise: Positive = 146
     """Numbers of incompressible noise z0."""
     sliders: Positive = 10
