@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from PIL import Image
 
 from roigan import paths, tracking
@@ -161,7 +162,7 @@ def test_the_registered_model_is_served_without_pickle_and_bit_identically(works
     default = served.predict({"image": image[:1], "mask": mask[:1]})
     drawn = complete_picture(model, Image.fromarray(image[0]), mask[0, ..., 0] > 0, seed=0)
     np.testing.assert_array_equal(default[0], np.asarray(drawn))
-    with pytest.raises(UserError, match="slider 0 is 2"):
+    with pytest.raises(MlflowException, match="slider 0 is 2"):
         served.predict({"image": image, "mask": mask}, params={"c": [2.0]})
 
 
