@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -36,7 +37,8 @@ def client(uri: str | None = None) -> Iterator[MlflowClient]:
             _create_database()
         yield MlflowClient(uri or store())
     except (MlflowException, SQLAlchemyError) as error:
-        raise UserError(f"MLflow at {uri or store()}: {' '.join(str(error).split())[:300]}") from None
+        said = " ".join(f"MLflow at {uri or store()}: {error}".split())
+        raise UserError(re.sub("//[^/@ ]*@", "//", said)[:400]) from None  # an address may hold a password
 
 
 @contextmanager
