@@ -95,6 +95,33 @@ def test_garbage_is_a_user_error_and_nothing_else(garbage: Any) -> None:
     assert "\n" not in str(caught.value)
 
 
+LEAVES = [(block, key) for block, values in content().items() if isinstance(values, dict) for key in values]
+ANYTHING = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.lists(st.floats(0, 1))
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(LEAVES), ANYTHING)
+def test_one_changed_value_is_taken_as_it_is_or_refused_by_name(leaf: tuple[str, str], value: Any) -> None:
+    block, key = leaf
+    changed = content()
+    changed[block][key] = value
+    refusal = ""
+    try:
+        params = parse_params(changed)
+    except UserError as error:
+        refusal = str(error)
+    if refusal:
+        assert block in refusal
+        assert "\n" not in refusal
+        return
+    dumped = params.model_dump(mode="json", by_alias=True)
+    assert dumped[block][key] == value
+    assert parse_params(dumped) == params  # what is logged and hashed is what was read
+    assert parse_params(yaml.safe_load(yaml.safe_dump(dumped))) == params
+
+
 def test_the_fingerprint_follows_the_named_blocks_only() -> None:
     a, changed = parse_params(content()), content()
     changed["evaluate"]["seed"] = 5

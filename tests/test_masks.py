@@ -134,6 +134,27 @@ def test_cached_sampler_returns_cached_masks() -> None:
     assert {m.numpy().tobytes() for m in M} <= known
 
 
+EXTREMES = (0.0, 2**-53, 0.5, 1 - 2**-53)  # torch.rand gives 0, and never 1
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@settings(max_examples=20, deadline=None)
+@given(
+    st.sampled_from([8, 16, 28, 32]), st.integers(0, 2**31 - 1), st.sampled_from(EXTREMES), st.floats(0, 1)
+)
+def test_any_uniform_numbers_make_a_mask(
+    family: str, size: int, seed: int, extreme: float, share: float
+) -> None:
+    """Also the rarest: a normal quantile of 0 is infinite."""
+    generator = torch.Generator().manual_seed(seed)
+    u = torch.rand(3, FAMILIES[family].draws(size), generator=generator, dtype=torch.float64)
+    u[torch.rand(u.shape, generator=generator) < share] = extreme
+    M = draw(family, u, size)
+    assert M.shape == (3, 1, size, size)
+    assert set(M.unique().tolist()) <= {0.0, 1.0}
+    assert M.flatten(1).any(1).all()
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 9), st.integers(1, 19), st.integers(0, 2**31 - 1))
 def test_packing_is_lossless(count: int, side: int, seed: int) -> None:
