@@ -57,7 +57,7 @@ def prepare(params: Params, on: torch.device, half: bool):  # type: ignore[no-un
     def step() -> None:
         nonlocal count
         draws = Draws(0, count, n, device=on)
-        batch = Batch(x, sampler(draws.uniform("M", sampler.draws)), draws, count, {})
+        batch = Batch(x, sampler(draws.uniform("M", sampler.draws)), draws, count, {}, x)
         play(players, nets, lambda _: batch, autocast)
         count += 1
 

@@ -10,7 +10,7 @@ from roigan.baselines import Completion, generated
 from roigan.config import load_params
 from roigan.data import load_split
 from roigan.errors import exit_on_user_error
-from roigan.evaluate import measure, methods
+from roigan.evaluate import measure, methods, wholes
 from roigan.features import load_features
 from roigan.gates import judge, summary
 from roigan.masks import load_cache
@@ -36,7 +36,8 @@ def main() -> None:
     masks: dict[str, torch.Tensor] = {
         family: load_cache(paths.MASKS / f"{family}.npz") for family in params.masks.evaluate
     }
-    table, scored = measure(completions, load_split(paths.PREPARED, "test"), masks, features, params.evaluate)
+    test, free = load_split(paths.PREPARED, "test"), wholes(params, model)
+    table, scored = measure(completions, test, masks, features, params.evaluate, free)
     table.to_csv(paths.EVALUATION, index=False, float_format="%.6g")
 
     mine = table[table["method"] == model.system].set_index("mask").drop(columns=["method", "n"])

@@ -26,11 +26,19 @@ FILLED = 32  # images completed at a time: on a CPU G's maps then stay in the ca
 
 def generated(model: Model) -> Completion:
     """A trained model; every image gets a random z."""
+    return _with_random_z(model, model.complete)
 
+
+def whole(model: Model) -> Completion:
+    """The whole image of a trained model's generator. No completion: known pixels may differ."""
+    return _with_random_z(model, model.generate)
+
+
+def _with_random_z(model: Model, verb: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Completion:
     def fill(x: Tensor, M: Tensor, generator: torch.Generator) -> Tensor:
         z = model.latent(len(x), generator)
         parts = zip(x.split(FILLED), M.split(FILLED), z.split(FILLED), strict=True)
-        return torch.cat([model.complete(*part) for part in parts])
+        return torch.cat([verb(*part) for part in parts])
 
     return fill
 

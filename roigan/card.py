@@ -25,11 +25,13 @@ def model_card(params: Params, config: Mapping[str, Any], tags: Mapping[str, str
 
     config: the model folder's config.json; tags: hashes of what the model was made from (`roigan.lineage`).
     """
-    name, (_, sliders, codes, values) = params.register_.name, params.model.latent
+    name, (noise, sliders, codes, values) = params.register_.name, params.model.latent
     size, kind = config["image_size"], "colour" if config["channels"] == 3 else "grey"
     controls = (
         f"seed, {sliders} sliders c in [-1, 1], {codes} codes k of {values} values"
         if sliders
+        else "seed"
+        if noise
         else "none; a region has one filling"
     )
     lines = "\n".join(f"| {key} | `{value}` |" for key, value in sorted(tags.items()))

@@ -9,7 +9,7 @@ reference: a method that copies them would be measured against its own source.)
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,13 +18,13 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from roigan.baselines import Completion, fast_marching, generated, nearest, real
+from roigan.baselines import Completion, fast_marching, generated, nearest, real, whole
 from roigan.bootstrap import Scored
 from roigan.config import EvaluateParams, Params
 from roigan.data import to_float, to_uint8
 from roigan.errors import UserError
 from roigan.features import FeatureNetwork
-from roigan.metrics import perceptual
+from roigan.metrics import constraints, perceptual
 from roigan.metrics.border import jump
 from roigan.metrics.crosswise import crosswise_fid, crosswise_kid
 from roigan.metrics.diversity import diversity
@@ -34,6 +34,8 @@ from roigan.model import Model
 
 METRICS = ["fid", "kid", "pids", "uids", "percep", "l1", "psnr", "ssim", "border", "diversity"]
 COLUMNS = ["method", "mask", "n", *METRICS]
+CONSTRAINTS = ["mse_known", "satisfied"]  # of interest where known pixels may change
+MEANS = ["l1", "psnr", "ssim", "percep", *CONSTRAINTS]  # over images
 SMALLEST = 4  # test images: two halves, each with a covariance
 
 
@@ -55,15 +57,21 @@ def methods(params: Params, model: Model, train: np.ndarray) -> dict[str, Comple
     }
 
 
+def wholes(params: Params, model: Model) -> dict[str, Completion]:
+    """The model's generator as a method of its own, if params.yaml asks for it."""
+    return {f"{model.system} whole": whole(model)} if params.evaluate.whole else {}
+
+
 def evaluate(
     completions: Mapping[str, Completion],
     test: np.ndarray,
     masks: Mapping[str, Tensor],
     features: FeatureNetwork,
     params: EvaluateParams,
+    free: Mapping[str, Completion] = {},
 ) -> pd.DataFrame:
     """The table of `measure`."""
-    return measure(completions, test, masks, features, params).table
+    return measure(completions, test, masks, features, params, free).table
 
 
 def measure(
@@ -72,12 +80,14 @@ def measure(
     masks: Mapping[str, Tensor],
     features: FeatureNetwork,
     params: EvaluateParams,
+    free: Mapping[str, Completion] = {},
 ) -> Evaluation:
     """Score every completion, and the real images, under every family of masks.
 
     test: uint8 [N, H, W, C]; masks: family -> M [count, 1, H, W], image i is completed under mask i modulo
-    count. l1, psnr, ssim are means over images on the scale [0, 1]. The same seed gives the same table.
-    Raises UserError for fewer than 4 images, RuntimeError for a completion that touches known pixels.
+    count; free: methods that may change known pixels, in which case the table has the columns CONSTRAINTS as
+    well. l1, psnr, ssim are means over images on the scale [0, 1]. The same seed gives the same table. Raises
+    UserError for fewer than 4 images, RuntimeError for a completion that touches known pixels.
     """
     test = _chosen(test, params)
     half = len(test) // 2
@@ -90,7 +100,8 @@ def measure(
         bar.set_postfix_str(family, refresh=False)
         M = masks[family][torch.arange(len(test)) % len(masks[family])]  # [N, 1, H, W]
         found = []
-        for name, (row, mine) in _complete_and_score(completions, test, M, features, params, bar).items():
+        each = _complete_and_score(completions, test, M, features, params, free, bar)
+        for name, (row, mine) in each.items():
             scored[name, family] = mine
             row["fid"] = crosswise_fid(mine.embedded, reference)
             row["kid"] = crosswise_kid(mine.embedded, reference)
@@ -98,14 +109,14 @@ def measure(
             found.append({"method": name, "mask": family, "n": len(test), **row})
         return found
 
-    table = []
-    total = (len(masks) * len(completions) + 1) * len(test)
+    table, rivals = [], {**completions, **free}
+    total = (len(masks) * len(rivals) + 1) * len(test)
     with tqdm(total=total, desc="evaluate", unit="image", file=sys.stderr) as bar:
         (floor,) = rows(next(iter(masks)), {"real": real})  # the same under every mask
         for family in masks:
-            table += [*rows(family, completions), floor | {"mask": family}]
+            table += [*rows(family, rivals), floor | {"mask": family}]
             scored["real", family] = scored["real", next(iter(masks))]
-    return Evaluation(pd.DataFrame(table)[COLUMNS], scored)
+    return Evaluation(pd.DataFrame(table)[COLUMNS + (CONSTRAINTS if free else [])], scored)
 
 
 def _chosen(test: np.ndarray, params: EvaluateParams) -> np.ndarray:
@@ -122,6 +133,7 @@ def _complete_and_score(
     M_all: Tensor,
     features: FeatureNetwork,
     params: EvaluateParams,
+    free: Container[str],
     bar: tqdm,
 ) -> dict[str, tuple[dict[str, float], Scored]]:
     """All methods under one family: name -> (all metrics that need no features of the whole set, what was
@@ -138,7 +150,8 @@ def _complete_and_score(
         maps_x, jump_x = features.maps(x), jump(x, M)
         for name, completion in completions.items():
             y = completion(x, M, generators[name])
-            _check_outside(name, x, y, M)
+            if name not in free:
+                _check_outside(name, x, y, M)
             y = to_float(to_uint8(y)).to(device)  # images are stored in 8 bits
             maps = features.maps(y)
             batches[name].append(
@@ -148,6 +161,8 @@ def _complete_and_score(
                     "l1": l1(y, x, M),
                     "psnr": psnr(y, x),
                     "ssim": ssim(y, x),
+                    "mse_known": constraints.mse(y, x, M),
+                    "satisfied": constraints.satisfied(y, x, M),
                     "jumps": torch.stack([jump(y, M), jump_x])[None],  # [1, 2]
                 }
             )
@@ -155,7 +170,7 @@ def _complete_and_score(
     results = {}
     for name, completion in completions.items():
         whole = {key: torch.cat([batch[key] for batch in batches[name]]) for key in batches[name][0]}
-        means = {metric: whole[metric].cpu() for metric in ("l1", "psnr", "ssim", "percep")}
+        means = {metric: whole[metric].cpu() for metric in MEANS}
         row = {metric: values.nanmean().item() for metric, values in means.items()}
         mine, real_ones = whole["jumps"].sum(0).tolist()
         row["border"] = mine / real_ones if real_ones else float("nan")

@@ -148,7 +148,7 @@ def spoil(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     for i, spoiler in enumerate(SPOILERS):
         mine = order == i
         out[mine] = torch.where(R[mine] > 0, spoiler(x[mine], R[mine], generator), x[mine])
-    covered = F.avg_pool2d(R, STRIDE)  # [B, 1, S/8, S/8]
+    covered = F.avg_pool2d(R, STRIDE, ceil_mode=True)  # [B, 1, S/8, S/8]; 28 px end in half a cell
     cells = F.one_hot(order + 1, len(SPOILERS) + 1).view(B, -1, 1, 1) * covered
     cells[:, :1] = 1 - covered
     return out, cells

@@ -24,6 +24,7 @@ class Batch(NamedTuple):
     draws: Draws  # the step's random numbers
     step: int
     kept: dict[str, Tensor]  # what an earlier turn of the step leaves for a later one
+    lent: Tensor  # like x: images that lend G their known pixels; x itself unless train.constraints says so
 
 
 @dataclass

@@ -95,5 +95,13 @@ class Model:
 
         x: [B, C, S, S] in [-1, 1] (what lies inside M does not matter); M: [B, 1, S, S] in {0, 1}; z: [B, Z].
         """
+        return self._fill(x, M, z).y.to(x.device)
+
+    @torch.no_grad()
+    def generate(self, x: Tensor, M: Tensor, z: Tensor) -> Tensor:
+        """G [B, C, S, S], the whole generated image: as `complete`, but known pixels may differ."""
+        return self._fill(x, M, z).G.to(x.device)
+
+    def _fill(self, x: Tensor, M: Tensor, z: Tensor) -> Any:
         device = next(self.G.parameters()).device
-        return self.G(x.to(device), M.to(device), z.to(device)).y.to(x.device)
+        return self.G(x.to(device), M.to(device), z.to(device))

@@ -80,7 +80,8 @@ def train(params: Params, place: Place) -> str | None:
         return torch.autocast(device.type, torch.bfloat16) if half else nullcontext()
 
     nets = Nets(system.nets, place.wrap)
-    order = Shuffled(len(x_train), params.train.batch_size, params.train.seed)
+    lent = round(params.train.constraints * len(x_train))  # the last ones; `prepare` has shuffled them
+    order = Shuffled(len(x_train) - lent, params.train.batch_size, params.train.seed)
     sampler = training_masks(params, place.root)
     show = Showcase(params, place.root, device)
     samples = load_pictures(place.resume / "samples") if place.resume else {}
@@ -137,17 +138,27 @@ def make_batch(
     step: int,
     place: Place,
 ) -> Batch:
-    """The rank's rows of the batch of a step: images (mirrored, noisy if asked for) and masks."""
+    """The rank's rows of the batch of a step: images (mirrored, noisy if asked for) and masks.
+
+    Images beyond those that `order` counts lend their known pixels, at random.
+    """
     total, device = params.train.batch_size, x_train.device
     share = total // place.world
     rows = slice(place.rank * share, (place.rank + 1) * share)
     draws = Draws(params.train.seed, step, total, rows, device)
-    x = normalise(x_train[order.indices(step)[rows].to(device)].movedim(-1, 1))  # [B, C, H, W]
-    if params.train.flip:
-        x = torch.where(draws.uniform("flip")[:, None, None, None] < 0.5, x.flip(-1), x)
+
+    def images(indices: Tensor) -> Tensor:  # [B] -> [B, C, H, W]
+        x = normalise(x_train[indices.to(device)].movedim(-1, 1))
+        if params.train.flip:
+            x = torch.where(draws.uniform("flip")[:, None, None, None] < 0.5, x.flip(-1), x)
+        return x
+
+    x = lent = images(order.indices(step)[rows])
+    if others := len(x_train) - order.count:
+        lent = images(order.count + draws.integers("lent", others))
     if params.train.noise:
         x = x + params.train.noise * draws.normal("noise", *x.shape[1:])
-    return Batch(x, sampler(draws.uniform("M", sampler.draws)), draws, step, {})
+    return Batch(x, sampler(draws.uniform("M", sampler.draws)), draws, step, {}, lent)
 
 
 def training_masks(params: Params, root: Path) -> Sampler | CachedSampler:

@@ -45,16 +45,13 @@ def build(params: Params, dtype: torch.dtype = torch.float32):
 
 def batch(params: Params, step: int, rows: slice = slice(None), dtype: torch.dtype = torch.float32) -> Batch:
     total, size = params.train.batch_size, params.data.image_size
-    x = (
-        torch.rand(total, params.data.channels, size, size, generator=torch.Generator().manual_seed(step)) * 2
-        - 1
-    )
+    generator = torch.Generator().manual_seed(step)
+    x, lent = torch.rand(2, total, params.data.channels, size, size, generator=generator) * 2 - 1
     sampler = Sampler(dict(params.masks.train), size)
     draws = InDtype(params.train.seed, step, total, rows)
     draws.dtype = dtype
-    return Batch(
-        x[rows].to(dtype), sampler(draws.uniform("M", sampler.draws).float()).to(dtype), draws, step, {}
-    )
+    M = sampler(draws.uniform("M", sampler.draws).float()).to(dtype)
+    return Batch(x[rows].to(dtype), M, draws, step, {}, lent[rows].to(dtype))
 
 
 class InDtype(Draws):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -28,7 +28,8 @@ class DataParams(Block):
     source: Literal["photos", "digits", "drawn", "folder", "celeba", "mnist", "fashion_mnist"]
     path: str | None = None
     """Folder or zip of the source; None for the sources that need none (photos, digits, drawn)."""
-    image_size: Literal[16, 32, 64, 128, 256]
+    image_size: Literal[16, 28, 32, 64, 128, 256]
+    """Side in pixels; 28 is MNIST's own."""
     channels: Literal[1, 3]
     crop: Positive | None = None
     """Side in pixels of the centre crop before resizing; None: the largest square (celeba: 140)."""
@@ -108,6 +109,8 @@ class LatentSizes(NamedTuple):
 class ModelParams(Block):
     """The networks: what all systems say of them. Each adds its own keys (`systems.py`)."""
 
+    sides: ClassVar[tuple[int, ...]] = (16, 32, 64, 128, 256)
+    """Image sizes that the networks can be built for."""
     system: str
     width: Annotated[float, Field(gt=0, le=4)]
     """Multiplies every channel count; 1.0 is the paper."""
@@ -153,6 +156,9 @@ class TrainParams(Block):
     """Ranks of the Ray Train group, one per device; 0 trains in this process, without Ray."""
     use_gpu: bool
     seed: Seed
+    constraints: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the training images that D never sees: they only lend G their known pixels, where a system
+    asks for that (Ruffino et al. 2019: 0.2). With 0 every image lends its own."""
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.999
     """Decay of the generator's moving average, shorter while the run is young."""
     noise: Weight = 0.0
@@ -205,6 +211,8 @@ class EvaluateParams(Block):
     """Draws of the test images from which the gates learn how far chance moves a difference."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Of the two-sided interval whose worse end a gate is judged by."""
+    whole: bool = False
+    """Score G's whole image beside the completed one: how well it honours the known pixels by itself."""
     seed: Seed = 0
 
 
@@ -263,6 +271,14 @@ class Params(Block):
     evaluate: EvaluateParams = EvaluateParams()
     control: ControlParams = ControlParams()
     gates: list[Gate] = []
+
+    @model_validator(mode="after")
+    def _networks_fit_the_images(self) -> Params:
+        size, sides = self.data.image_size, self.model.sides
+        if size not in sides:
+            known = ", ".join(map(str, sides))
+            raise ValueError(f"data.image_size: {self.model.system} is built for {known} (got {size})")
+        return self
 
     @model_validator(mode="after")
     def _gates_are_measured(self) -> Params:

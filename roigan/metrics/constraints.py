@@ -1,0 +1,27 @@
+"""Constraint satisfaction: how well a generated image honours its known pixels (Ruffino et al. 2019, section
+4).
+
+Both take the whole generated image, on the scale [-1, 1] of the paper; a completed image, whose known pixels
+are the given ones, has 0 and 1. NaN where nothing is known.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+EPSILON = 0.1  # a squared error below it counts as satisfied
+
+
+def mse(G: Tensor, x: Tensor, M: Tensor) -> Tensor:
+    """Mean squared error over the known pixels: [B]; G, x: [B, C, H, W]; M: [B, 1, H, W]."""
+    return _mean_over_known((G - x).square().mean(1, keepdim=True), M)
+
+
+def satisfied(G: Tensor, x: Tensor, M: Tensor) -> Tensor:
+    """Share of the known pixels whose squared error, averaged over channels, is below 0.1: [B]."""
+    return _mean_over_known(((G - x).square().mean(1, keepdim=True) < EPSILON).float(), M)
+
+
+def _mean_over_known(values: Tensor, M: Tensor) -> Tensor:
+    known = 1 - M
+    return (values * known).sum((1, 2, 3)) / known.sum((1, 2, 3))
