@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from roigan.config import Params
+from roigan.config.systems import MODELS
 from roigan.errors import UserError
 
 
@@ -55,15 +56,30 @@ METRICS = {
         "border", "→1", 2, "jump across the region's edge relative to the real image's; more is a seam"
     ),
     "diversity": Metric("diversity", "↑", 4, "how much fillings of one region differ when z is drawn anew"),
+    "mse_known": Metric("MSE", "↓", 4, "squared error at known pixels on the scale [-1, 1]"),
+    "satisfied": Metric("satisfied", "↑", 3, "share of known pixels whose squared error is below 0.1"),
 }
 
 METHODS = {
     "roigan": ("RoI-GAN", "the registered model, averaged weights"),
+    "gan": ("GAN", "the registered model, averaged weights; it hears nothing of the known pixels"),
+    "cgan": ("CGAN", "the registered model, averaged weights; it hears the known pixels"),
+    "pixelwise": (
+        "pixel-wise",
+        "CGAN with a penalty on known pixels (Ruffino et al. 2019); averaged weights",
+    ),
     "glcic": ("GLCIC", "the registered model, averaged weights; the baseline of Iizuka et al. (2017)"),
     "fmm": ("FMM", "fast marching, OpenCV's inpainting after Telea (2004); needs no training"),
     "nearest": ("nearest", "the region of the training image whose known pixels are nearest: pure memory"),
     "champion": ("champion", "the model that had the alias when this one was evaluated"),
     "real": ("real", "the unmasked originals: the floor that a finite sample leaves; no competitor"),
+}
+METHODS |= {
+    f"{system} whole": (
+        f"{METHODS[system][0]}, whole",
+        "its generator's image as it is; known pixels may differ",
+    )
+    for system in MODELS
 }
 FLOOR = "real"  # all others compete
 

@@ -22,6 +22,8 @@ ROOT = Path(__file__).parent.parent
 
 # changes that make `small` another system's
 GLCIC: dict[str, Any] = {"model": {"system": "glcic", "width": 0.125}, "losses": {}}
+PIXELWISE: dict[str, Any] = {"model": {"system": "pixelwise", "width": 0.125}, "losses": {}}
+GAN: dict[str, Any] = {"model": {"system": "gan", "width": 0.125}, "losses": {}}
 
 
 @pytest.fixture(autouse=True)

@@ -44,6 +44,8 @@ def test_the_shipped_parameters_are_valid_and_frozen() -> None:
         ("model", "system", "stylegan", r"model\.system: 'stylegan' is unknown; known are roigan"),
         ("model", "system", 3, r"model\.system"),
         ("model", "slider", 3, r"unknown key model\.slider \(did you mean model\.sliders\?\)"),
+        ("data", "image_size", 28, r"data\.image_size: roigan is built for 16, 32, 64, 128, 256 \(got 28\)"),
+        ("train", "constraints", 1.0, r"train\.constraints"),
         ("masks", "train", {"ellipse": 0}, r"positive weight"),
         ("masks", "evaluate", ["blob"], r"masks\.evaluate"),
         ("gates", None, [{"metric": "fid", "mask": "ellipse"}], r"either `below` or `above`"),
@@ -59,6 +61,22 @@ def test_a_mistake_is_named_in_one_line(block: str, key: str | None, value: Any,
     with pytest.raises(UserError, match=complaint) as caught:
         parse_params(bad)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("system", "losses", "complaint"),
+    [
+        ("cgan", {"lam": 0.1}, r"losses\.lam: Input should be less than or equal to 0 \(got 0\.1\)"),
+        ("pixelwise", {"lam": -1.0}, r"losses\.lam"),
+        ("pixelwise", {"gp": 1.0}, r"unknown key losses\.gp"),
+    ],
+)
+def test_mistakes_in_another_system_are_named(system: str, losses: dict[str, float], complaint: str) -> None:
+    bad = content()
+    bad["model"], bad["losses"] = {"system": system, "width": 1.0}, losses
+    bad["data"]["image_size"] = 32
+    with pytest.raises(UserError, match=complaint):
+        parse_params(bad)
 
 
 @pytest.mark.parametrize("written", ["3e-4", "3E-4", "3.0e-4", "0.0003"])

@@ -20,7 +20,7 @@ from roigan.latent import join_latent
 from roigan.masks import Sampler
 from roigan.systems import SYSTEMS
 from roigan.systems.roigan import Heard
-from tests.conftest import GLCIC, ROOT
+from tests.conftest import GAN, GLCIC, PIXELWISE, ROOT
 
 
 class Perceptual(nn.Module):
@@ -111,8 +111,10 @@ RECIPES: dict[str, dict[str, Any]] = {
     "ours": ALL | {"model__depth": 2},
     "thesis": ALL | {f"model__{key}": value for key, value in THESIS.items() if key != "width"},
     "glcic": GLCIC,
+    "gan": GAN,
+    "pixelwise": PIXELWISE,
 }
-SYSTEM_RECIPES = {"roigan": {}, "glcic": GLCIC}
+SYSTEM_RECIPES = {"roigan": {}, "glcic": GLCIC, "gan": GAN, "pixelwise": PIXELWISE}
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

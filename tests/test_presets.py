@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from roigan import presets
-from roigan.config import GLCICParams, load_params
+from roigan.config import GLCICParams, PixelwiseParams, load_params
 from roigan.errors import UserError
 from tests.conftest import ROOT
 
@@ -60,6 +60,14 @@ def test_a_bad_preset_changes_nothing(text: str, message: str, params: Path) -> 
 def test_a_missing_preset(params: Path) -> None:
     with pytest.raises(UserError, match=r"nowhere\.yaml does not exist"):
         presets.apply(Path("nowhere.yaml"), params)
+
+
+@pytest.mark.parametrize("data", ["mnist", "fashion"])
+def test_the_presets_of_the_pixelwise_gan(data: str, params: Path) -> None:
+    presets.apply(ROOT / "presets" / f"pixelwise-{data}.yaml", params)
+    loaded = load_params(params)
+    assert isinstance(loaded, PixelwiseParams)
+    assert (loaded.model.width, loaded.data.image_size, loaded.masks.evaluate) == (1.0, 28, ["scattered"])
 
 
 def test_another_system_brings_its_own_blocks(params: Path) -> None:

@@ -12,7 +12,14 @@ from roigan.config.blocks import (
     TrainParams,
 )
 from roigan.config.reading import changed, load_params, parse_model, parse_params, read_yaml
-from roigan.config.systems import GLCICModel, GLCICParams, RoIGANModel, RoIGANParams
+from roigan.config.systems import (
+    GLCICModel,
+    GLCICParams,
+    PixelwiseModel,
+    PixelwiseParams,
+    RoIGANModel,
+    RoIGANParams,
+)
 
 __all__ = [
     "ControlParams",
@@ -25,6 +32,8 @@ __all__ = [
     "LatentSizes",
     "ModelParams",
     "Params",
+    "PixelwiseModel",
+    "PixelwiseParams",
     "RoIGANModel",
     "RoIGANParams",
     "TrainParams",

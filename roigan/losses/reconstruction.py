@@ -24,3 +24,8 @@ def masked_mse(y: Tensor, x: Tensor, M: Tensor) -> Tensor:
 def l1(y: Tensor, x: Tensor) -> Tensor:
     """Mean absolute difference of two images [B, C, H, W]."""
     return (y - x).abs().mean()
+
+
+def known_error(G: Tensor, x: Tensor, M: Tensor) -> Tensor:
+    """|(1-M) (x - G)|^2, summed over pixels and channels, mean over images; G, x: [B, C, H, W]."""
+    return ((1 - M) * (x - G)).square().sum((1, 2, 3)).mean()

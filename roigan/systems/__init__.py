@@ -8,6 +8,7 @@ from torch import nn
 
 from roigan.game import Player
 from roigan.systems.glcic import GLCIC
+from roigan.systems.pixelwise import Pixelwise
 from roigan.systems.roigan import RoIGAN
 
 
@@ -15,8 +16,8 @@ class System(Protocol):
     """What the house asks of a system."""
 
     generator: ClassVar[type[nn.Module]]
-    """Built as generator(size, channels, model); G(x, M, z) returns a tuple with a field y, the completed
-    image."""
+    """Built as generator(size, channels, model); G(x, M, z) returns a tuple with the fields G, the
+    image that it makes, whole, and y, the completed one."""
     nets: dict[str, nn.Module]
     """By name; "G" is the generator, whose average is kept."""
 
@@ -26,4 +27,10 @@ class System(Protocol):
         """In the order of their turns."""
 
 
-SYSTEMS: dict[str, type[System]] = {"roigan": RoIGAN, "glcic": GLCIC}
+SYSTEMS: dict[str, type[System]] = {
+    "roigan": RoIGAN,
+    "glcic": GLCIC,
+    "gan": Pixelwise,
+    "cgan": Pixelwise,
+    "pixelwise": Pixelwise,
+}

@@ -1,0 +1,125 @@
+"""Pixel-wise conditioned GANs: what each network hears, the penalty, and whole images in the evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from roigan import baselines
+from roigan.config import EvaluateParams, Params, PixelwiseModel
+from roigan.data import Shuffled
+from roigan.evaluate import COLUMNS, CONSTRAINTS, evaluate
+from roigan.game import Nets, play
+from roigan.losses.reconstruction import known_error
+from roigan.masks import Sampler, sample
+from roigan.metrics import constraints
+from roigan.model import Model, save_model
+from roigan.systems.pixelwise import Discriminator, Generator
+from roigan.train import Place, make_batch
+from tests.conftest import PIXELWISE
+from tests.test_evaluate import network, pictures
+from tests.test_game import batch, build
+
+PARAMS = PixelwiseModel(system="pixelwise", width=0.125)
+GAN = PixelwiseModel(system="gan", width=0.125)
+
+
+def known(count: int, size: int) -> torch.Tensor:
+    return sample("scattered", count, size, torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("size", PixelwiseModel.sides)
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("model", [PARAMS, GAN], ids=["pixelwise", "gan"])
+def test_shapes_at_every_size(size: int, channels: int, model: PixelwiseModel) -> None:
+    x, M = torch.rand(2, channels, size, size), known(2, size)
+    image, y = Generator(size, channels, model)(x, M, torch.randn(2, model.noise))
+    assert image.shape == y.shape == x.shape
+    assert image.abs().max() <= 1
+    assert torch.equal(y, torch.where(M > 0.5, image, x))
+    assert Discriminator(size, channels, model)(image, x, M).shape == (2,)
+
+
+def test_layers_of_the_paper() -> None:
+    full = PixelwiseModel(system="pixelwise", width=1.0)
+    turned = [m for m in Generator(28, 1, full).modules() if isinstance(m, torch.nn.ConvTranspose2d)]
+    assert [conv.out_channels for conv in turned] == [128, 64]
+    convs = [m for m in Discriminator(28, 1, full).modules() if isinstance(m, torch.nn.Conv2d)]
+    assert [conv.out_channels for conv in convs] == [64, 128]
+
+
+def test_known_pixels_are_heard_and_no_others() -> None:
+    x, M, z = torch.rand(2, 1, 28, 28), known(2, 28), torch.randn(2, 100)
+    inside, outside = torch.where(M > 0.5, -x, x), torch.where(M > 0.5, x, -x)
+    for model, hears in ((PARAMS, True), (GAN, False)):
+        G, D = Generator(28, 1, model), Discriminator(28, 1, model)
+        image = G(x, M, z).G
+        assert torch.equal(image, G(inside, M, z).G)
+        assert torch.equal(image, G(outside, M, z).G) is not hears
+        assert torch.equal(D(image, x, M), D(image, inside, M))
+        assert torch.equal(D(image, x, M), D(image, outside, M)) is not hears
+
+
+def test_the_penalty_is_a_sum_over_known_pixels_and_a_mean_over_images() -> None:
+    x, M = torch.zeros(2, 1, 4, 4), torch.ones(2, 1, 4, 4)
+    M[0, 0, 0, :3] = 0
+    assert known_error(x + 0.5, x, M) == 3 * 0.25 / 2
+
+
+def test_satisfaction_of_known_pixels() -> None:
+    x, G, M = torch.zeros(2, 1, 4, 4), torch.ones(2, 1, 4, 4), torch.ones(2, 1, 4, 4)
+    M[0, 0, 0, :4] = 0
+    G[0, 0, 0] = torch.tensor([0.0, 0.3, 0.4, 1.0])
+    assert constraints.mse(G, x, M)[0] == pytest.approx((0.09 + 0.16 + 1) / 4)
+    assert constraints.satisfied(G, x, M)[0] == 0.5
+    assert constraints.mse(G, x, M)[1].isnan()
+
+
+def test_cgan_is_pixelwise_without_the_penalty(small: Callable[..., Params]) -> None:
+    after = []
+    for name, lam in (("cgan", 0.0), ("pixelwise", 0.0), ("pixelwise", 0.1)):
+        params = small(model={"system": name, "width": 0.125}, losses={"lam": lam})
+        system = build(params)
+        terms = play(system.players(), Nets(system.nets), lambda _, p=params: batch(p, 0))
+        assert ("G/known" in terms) == (lam > 0)
+        after.append(system.nets["G"].state_dict())
+    assert all(torch.equal(after[0][key], after[1][key]) for key in after[0])
+    assert any(not torch.equal(after[0][key], after[2][key]) for key in after[0])
+
+
+def test_images_that_lend_known_pixels_are_never_shown_to_d(small: Callable[..., Params]) -> None:
+    params = small(**PIXELWISE, train__constraints=0.2, train__flip=False)
+    images = torch.arange(100, dtype=torch.uint8)[:, None, None, None].expand(100, 32, 32, 3)
+    order, place = Shuffled(80, 8, 0), Place("test", Path(), lambda row, folder: None, Path())
+    sampler = Sampler({"ellipse": 1}, 32)
+    shown, lent = set(), set()
+    for step in range(40):
+        made = make_batch(params, images, order, sampler, step, place)
+        shown |= set((made.x[:, 0, 0, 0] * 127.5 + 127.5).round().int().tolist())
+        lent |= set((made.lent[:, 0, 0, 0] * 127.5 + 127.5).round().int().tolist())
+    assert shown == set(range(80))
+    assert lent == set(range(80, 100))
+    whole = make_batch(params, images, Shuffled(100, 8, 0), sampler, 0, place)
+    assert torch.equal(whole.lent, whole.x)
+
+
+def test_whole_images_are_scored_beside_completed_ones(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = {"system": "pixelwise", "image_size": 32, "channels": 3, "model": PARAMS.model_dump()}
+    save_model(tmp_path, Generator(32, 3, PARAMS), config)
+    model, masks = Model.load(tmp_path), {"scattered": known(8, 32)}
+    scored = EvaluateParams(batch_size=8, diversity_images=4, diversity_samples=2)
+    table = evaluate(
+        {"mine": baselines.generated(model)}, pictures(12), masks, network(), scored,
+        {"mine whole": baselines.whole(model)},
+    ).set_index("method")  # fmt: skip
+    assert list(table.columns) == [*COLUMNS[1:], *CONSTRAINTS]
+    assert (table.loc[["mine", "real"], "mse_known"] == 0).all()
+    assert (table.loc[["mine", "real"], "satisfied"] == 1).all()
+    assert table.loc["mine whole", "mse_known"] > 0
+    assert table.loc["mine whole", "satisfied"] < 1
+    assert np.isclose(table.loc["mine whole", "fid"], table.loc["mine", "fid"], rtol=0.5)
