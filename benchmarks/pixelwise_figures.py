@@ -1,0 +1,100 @@
+"""Figures 3, 4 and 5 of Ruffino et al. (2019) from the sweep over lam."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from roigan.baselines import whole
+from roigan.data import to_uint8
+from roigan.figures import labelled
+from roigan.masks import complete
+from roigan.metrics.constraints import EPSILON
+from roigan.model import Model
+
+NAMES = {"mnist": "MNIST", "fashion": "Fashion-MNIST"}
+BLUE = "#1f5f8b"
+REFERENCES = {"cgan": ("CGAN", "#b3541e", "s"), "gan": ("GAN", "#7a9a3a", "^")}  # name, colour, marker
+SHOWN = 12  # images in figure 4
+SATISFIED, MISSED = (0, 200, 70), (240, 30, 30)  # colours of known pixels
+
+
+def curves(table: pd.DataFrame) -> Figure:
+    """Figure 3: MSE and FID over lam, the median and all seeds; table: rows of docs/results/pixelwise.csv."""
+    figure, panels = _panels(table, ("mse", "fid"))
+    for (dataset, metric), panel in panels.items():
+        rows = table[table["dataset"] == dataset]
+        mine = rows[rows["system"] == "pixelwise"]
+        medians = mine.groupby("lam")[metric].median()
+        panel.plot(mine["lam"], mine[metric], ".", color=BLUE, alpha=0.3, markersize=5)
+        panel.plot(medians.index, medians, color=BLUE, linewidth=2, marker="o", label="pixel-wise")
+        for system, (name, colour, _) in REFERENCES.items():
+            value = rows.loc[rows["system"] == system, metric].median()
+            panel.axhline(value, color=colour, linewidth=1.2, linestyle="--", label=name)
+        panel.set_xscale("log")
+        panel.set_ylim(bottom=0)
+        panel.set_title(f"{NAMES[dataset]}: {metric.upper()}", fontsize=11, loc="left")
+        if metric == "fid":
+            panel.set_xlabel("lam", fontsize=9)
+    next(iter(panels.values())).legend(frameon=False, fontsize=9)
+    return figure
+
+
+def trade_off(table: pd.DataFrame) -> Figure:
+    """Figure 5: medians of MSE over FID, one point per lam."""
+    figure, panels = _panels(table, ("mse",))
+    for (dataset, _), panel in panels.items():
+        rows = table[table["dataset"] == dataset]
+        medians = rows.groupby(["system", "lam"])[["fid", "mse"]].median()
+        mine = medians.loc["pixelwise"]
+        panel.plot(mine["fid"], mine["mse"], color=BLUE, linewidth=1, marker="o", label="pixel-wise, by lam")
+        for lam, point in mine.iterrows():
+            panel.annotate(f"{lam:g}", point.tolist(), (4, 4), textcoords="offset points", fontsize=8)
+        for system, (name, colour, marker) in REFERENCES.items():
+            point = medians.loc[(system, 0.0)]
+            panel.plot(point["fid"], point["mse"], marker, color=colour, markersize=8, label=name)
+        panel.set_title(NAMES[dataset], fontsize=11, loc="left")
+        panel.set_xlabel("FID", fontsize=9)
+        panel.set_ylabel("MSE at known pixels", fontsize=9)
+        panel.set_ylim(bottom=0)
+    next(iter(panels.values())).legend(frameon=False, fontsize=9)
+    return figure
+
+
+def _panels(table: pd.DataFrame, metrics: tuple[str, ...]) -> tuple[Figure, dict[tuple[str, str], Axes]]:
+    """A column per data set, a row per metric."""
+    datasets = [name for name in NAMES if name in set(table["dataset"])]
+    figure = Figure(figsize=(3.7 * len(datasets), 0.8 + 2.5 * len(metrics)), layout="constrained")
+    axes = figure.subplots(len(metrics), len(datasets), squeeze=False)
+    for panel in axes.flat:
+        panel.tick_params(labelsize=9)
+        panel.spines[["top", "right"]].set_visible(False)
+    return figure, {(d, m): axes[i, j] for i, m in enumerate(metrics) for j, d in enumerate(datasets)}
+
+
+def samples(models: Mapping[str, Model], x: Tensor, M: Tensor) -> np.ndarray:
+    """Figure 4: images, their known pixels, and what each model makes of these; a satisfied constraint is
+    green, another one red. x: [N, C, S, S], M: [N, 1, S, S]; returns a uint8 picture."""
+    x, M = x[:SHOWN], M[:SHOWN]
+    rows = {"real": _grey(x), "known": _grey(complete(x, torch.zeros_like(x), M))}
+    for name, model in models.items():
+        G = whole(model)(x, M, torch.Generator().manual_seed(0))
+        rows[name] = _marked(_grey(G), ((G - x).square().mean(1) < EPSILON).numpy(), M[:, 0].numpy() < 0.5)
+    return labelled(rows)
+
+
+def _grey(x: Tensor) -> np.ndarray:
+    """[N, C, S, S] -> uint8 [N, S, S, 3]."""
+    return np.broadcast_to(to_uint8(x), (len(x), *x.shape[2:], 3)).copy()
+
+
+def _marked(images: np.ndarray, good: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Known pixels in their colours; images: uint8 [N, S, S, 3], good and known: bool [N, S, S]."""
+    images[known & good], images[known & ~good] = SATISFIED, MISSED
+    return images
