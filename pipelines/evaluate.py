@@ -64,6 +64,8 @@ def main() -> None:
 
 def beside(model: Model, champion: Model) -> dict[str, Completion]:
     """The champion as one more method, where it takes the same images; else the gates against it fail."""
+    if champion.config.get("data") != model.config.get("data"):
+        print("evaluate: the champion learnt from other data; it may have seen images of this test set")
     same = (champion.image_size, champion.channels) == (model.image_size, model.channels)
     return {tracking.CHAMPION: generated(champion)} if same else {}
 

@@ -27,19 +27,17 @@ def judge(
     for this metric, the values stand as they are). A value or bound that is missing or not a number passes no
     gate.
     """
-    values = {(row["method"], row["mask"]): row for row in table.to_dict("records")}
+    measured = table.set_index(["method", "mask"])
     width = statistics.NormalDist().inv_cdf((1 + params.confidence) / 2)  # in standard deviations
     found = []
     for gate in gates:
         side, bound = ("below", gate.below) if gate.below is not None else ("above", gate.above)
         rival = bound if isinstance(bound, str) else None
-        value, limit = (
-            float(values.get((name, gate.mask), {}).get(gate.metric, math.nan)) for name in (method, rival)
-        )
-        limit = limit if rival else float(bound or 0)
+        value = _value(measured, method, gate)
+        limit = _value(measured, rival, gate) if rival else float(bound or 0)
         spread = _deviation(gate, method, rival, scored, params)
         better = limit - value if side == "below" else value - limit
-        demanded = f"{rival or f'{limit:g}'}" + (f" by {gate.margin:g}" if gate.margin else "")
+        demanded = (rival or f"{limit:g}") + (f" by {gate.margin:g}" if gate.margin else "")
         found.append(
             {
                 "gate": f"{gate.metric} under {gate.mask} {side} {demanded}",
@@ -50,6 +48,11 @@ def judge(
             }
         )
     return found
+
+
+def _value(measured: pd.DataFrame, method: str, gate: Gate) -> float:
+    row = (method, gate.mask)
+    return float(measured[gate.metric].get(row, math.nan)) if gate.metric in measured else math.nan
 
 
 def _deviation(

@@ -73,9 +73,16 @@ def test_the_stage_compares_with_the_champion(project, capsys):
     assert "champion" in paths.EVALUATION.read_text()
 
 
-def test_a_champion_of_other_images_is_no_rival(project):
-    mine, champion = (SimpleNamespace(image_size=size, channels=3) for size in (32, 64))
-    assert evaluate.beside(mine, champion) == {}
+def test_a_champion_of_other_images_is_no_rival(capsys):
+    mine, same, larger, elsewhere = (
+        SimpleNamespace(image_size=size, channels=3, config={"data": data})
+        for size, data in [(32, "a"), (32, "a"), (64, "a"), (32, "b")]
+    )
+    assert list(evaluate.beside(mine, same)) == ["champion"]
+    assert evaluate.beside(mine, larger) == {}
+    assert capsys.readouterr().out == ""
+    assert list(evaluate.beside(mine, elsewhere)) == ["champion"]
+    assert "learnt from other data" in capsys.readouterr().out
 
 
 def reigning() -> str:
