@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from roigan.config import GLCICModel, RoIGANModel
+from roigan.config import GLCICModel, PixelwiseModel, RoIGANModel
 from roigan.errors import UserError
 from roigan.export import Program, _check, export
 from roigan.model import Model, save_model
@@ -21,6 +21,7 @@ SIZE = 16
 MODELS = {
     "roigan": RoIGANModel(system="roigan", width=0.1, noise=8, sliders=3, codes=2, values=4),
     "glcic": GLCICModel(system="glcic", width=0.125),
+    "pixelwise": PixelwiseModel(system="pixelwise", width=0.125),
 }
 
 
