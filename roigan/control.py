@@ -37,8 +37,9 @@ class Examined(NamedTuple):
     table: pd.DataFrame
     """One row per control (c0, c1, ... sliders, k0, k1, ... codes). read: R2 of a slider, accuracy of a code;
     chance: what knows nothing reads; effect: mean absolute difference inside the region between a slider's
-    ends, or a code's values in pairs, on [0, 1]; leakage: the largest difference outside; consistency: mean
-    cosine between the directions in which one change moves the features of different images."""
+    ends, or values of a code half the list apart, on [0, 1]; leakage: the largest difference outside;
+    consistency: mean cosine between the directions in which one change moves the features of different
+    images."""
     independence: np.ndarray
     """[sliders, sliders]: |correlation| of the slider that was set (row) with each one that was read."""
 
@@ -146,7 +147,8 @@ def _moved(
     if control[0] == "c":
         pairs = [(filled(-1.0), filled(1.0))]
     else:
-        pairs = [(filled(v), filled(v + 1)) for v in range(0, model.values - 1, 2)]
+        apart = model.values // 2  # codes have no ends; next to each other, their values may be alike
+        pairs = [(filled(v), filled(v + apart)) for v in range(apart)]
     directions = [features.embed(b) - features.embed(a) for a, b in pairs]
     return {
         "effect": torch.stack([l1(a, b, M) for a, b in pairs]).mean().item(),
