@@ -81,7 +81,6 @@ class Denorm(nn.Module):
     def __init__(self, channels: int, hidden: int, style: int | None, *, equalised: bool) -> None:
         super().__init__()
         self.mask = Conv2d(1, hidden, 3, padding=1, equalised=equalised)
-        self.mask.gain /= 8  # a mask's edge is its loudest feature: at full gain short runs paint it as a rim
         self.affine = Linear(style, 2 * hidden, equalised=equalised) if style else None
         self.modulation = Conv2d(hidden, 2 * channels, 3, padding=1, equalised=equalised)
 
