@@ -46,13 +46,22 @@ def hash_files(files: list[Path]) -> str:
     return digest.hexdigest()[:16] if files else ""
 
 
+WRITTEN = ["dvc.lock", str(paths.REPORTS)]  # tracked files that the pipeline itself writes
+
+
 def _git_commit() -> str:
-    """The commit of the workspace, with "-dirty" after it where tracked files differ from the commit."""
-    command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+    """The commit of the workspace, with "-dirty" after it where other tracked files differ from it."""
+    others = [".", *(f":(exclude){path}" for path in WRITTEN)]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        commit = _git("rev-parse", "HEAD")
+        changed = _git("status", "--porcelain", "--untracked-files=no", "--", *others)
     except (OSError, subprocess.CalledProcessError):
         return ""
+    return commit + ("-dirty" if changed else "")
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _dvc_hashes() -> dict[str, str]:
