@@ -25,7 +25,7 @@ from roigan import paths
 from roigan.config import Params, load_params
 from roigan.data import load_split, load_statistics
 from roigan.errors import UserError, exit_on_user_error
-from roigan.evaluate import evaluate, methods
+from roigan.evaluate import measure, methods
 from roigan.features import FeatureNetwork, load_features, make_features
 from roigan.masks import load_cache
 from roigan.model import Model
@@ -46,7 +46,7 @@ def main() -> None:
     test = load_split(paths.PREPARED, "test")
     tables = []
     for judge, features in judges(params).items():
-        table = evaluate(completions, test, masks, features, params.evaluate)
+        table = measure(completions, test, masks, features, params.evaluate).table
         floor = table[table["method"] == "real"].set_index("mask")["fid"]
         fmm = table[table["method"] == "fmm"].set_index("mask")["fid"]
         table["r"] = (table["fid"] - table["mask"].map(floor)) / table["mask"].map(fmm - floor)

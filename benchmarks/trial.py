@@ -21,7 +21,7 @@ from roigan import paths
 from roigan.baselines import generated
 from roigan.config import Params, changed, load_params
 from roigan.data import load_split, load_statistics
-from roigan.evaluate import evaluate
+from roigan.evaluate import measure
 from roigan.features import load_features
 from roigan.masks import sample
 from roigan.model import Model
@@ -73,7 +73,7 @@ def run(name: str, params: Params) -> dict[str, Any]:
         for family in FAMILIES
     }
     test, features = load_split(paths.PREPARED, "test"), load_features(paths.FEATURES)
-    table = evaluate({"trial": generated(model)}, test, masks, features, params.evaluate)
+    table = measure({"trial": generated(model)}, test, masks, features, params.evaluate).table
     table = table[table["method"] == "trial"].set_index("mask")
     scores = {
         f"{metric}_{family}": table[metric][family]

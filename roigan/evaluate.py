@@ -62,18 +62,6 @@ def wholes(params: Params, model: Model) -> dict[str, Completion]:
     return {f"{model.system} whole": whole(model)} if params.evaluate.whole else {}
 
 
-def evaluate(
-    completions: Mapping[str, Completion],
-    test: np.ndarray,
-    masks: Mapping[str, Tensor],
-    features: FeatureNetwork,
-    params: EvaluateParams,
-    free: Mapping[str, Completion] = {},
-) -> pd.DataFrame:
-    """The table of `measure`."""
-    return measure(completions, test, masks, features, params, free).table
-
-
 def measure(
     completions: Mapping[str, Completion],
     test: np.ndarray,

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from roigan.config import TrainParams
 from roigan.draws import Draws
 
 Terms = dict[str, Tensor]  # named scalars, already weighted; their sum is the loss; logged as they are
@@ -27,15 +28,36 @@ class Batch(NamedTuple):
     lent: Tensor  # like x: images that lend G their known pixels; x itself unless train.constraints says so
 
 
+Loss = Callable[[Any, Batch], Terms]
+
+
 @dataclass
 class Player:
     """A player: what it may change, and the loss that it minimises."""
 
     name: str  # "G", "D": metrics are logged as "G/adv", "D/gp"
     nets: Sequence[str]  # names of the networks whose parameters are its own
-    loss: Callable[[Any, Batch], Terms]  # loss(nets, batch); nets.G, ... are callables; {}: no move
+    loss: Loss  # loss(nets, batch); nets.G, ... are callables; {}: no move
     optimizer: torch.optim.Optimizer
     turns: int = 1  # updates per step (n_critic of WGAN)
+
+
+def generator_and_discriminator(
+    nets: dict[str, nn.Module], loss_G: Loss, loss_D: Loss, train: TrainParams
+) -> list[Player]:
+    """G, who owns every network but D, and D, each with an Adam of its own.
+
+    G moves first: D judges the fillings that G has just made, and one forward of G serves both.
+    """
+
+    def player(name: str, own: list[str], loss: Loss, lr: float) -> Player:
+        parameters = [p for net in own for p in nets[net].parameters()]
+        return Player(name, own, loss, torch.optim.Adam(parameters, lr=lr, betas=train.betas))
+
+    return [
+        player("G", [name for name in nets if name != "D"], loss_G, train.lr_g),
+        player("D", ["D"], loss_D, train.lr_d),
+    ]
 
 
 class Nets:

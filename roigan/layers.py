@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 SLOPE = 0.2  # of every LeakyReLU in the thesis
+GROUP = 8  # channels per group of `group_norm`
 
 
 def lrelu(x: Tensor) -> Tensor:
@@ -19,6 +20,19 @@ def lrelu(x: Tensor) -> Tensor:
 def instance_norm(x: Tensor) -> Tensor:
     """(x - mean) / standard deviation over the places of each channel; x: [B, C, H, W]."""
     return F.instance_norm(x)
+
+
+def group_norm(channels: int) -> nn.GroupNorm:
+    """Over places and the channels of a group, with a scale and a shift.
+
+    Where papers have batch norm: an image's result does not hang on how a batch is shared among ranks.
+    """
+    return nn.GroupNorm(channels // GROUP, channels)
+
+
+def wide(channels: int, width: float) -> int:
+    """A paper's number of channels, scaled, in whole groups of the normalisation."""
+    return GROUP * max(1, round(channels * width / GROUP))
 
 
 def initialise(layer: nn.Conv2d | nn.Linear, equalised: bool) -> float:

@@ -16,6 +16,13 @@ SHARPEST = 0.1  # standard deviation at which a control counts as read: finer di
 CIRCLE_VARIANCE = 0.5  # of either coordinate of the points on a unit circle
 
 
+class Filling(NamedTuple):
+    """What a generator makes of a batch."""
+
+    G: Tensor  # the generated image [B, C, H, W], whole
+    y: Tensor  # the completed image [B, C, H, W]: x bit for bit outside M
+
+
 class Reading(NamedTuple):
     """What is read of the controls: a Gaussian for every slider, a distribution for every code."""
 

@@ -13,7 +13,7 @@ from roigan.bootstrap import Scored, deviation
 from roigan.config import EvaluateParams, Gate
 from roigan.data import to_float, to_uint8
 from roigan.errors import UserError
-from roigan.evaluate import COLUMNS, evaluate, measure
+from roigan.evaluate import COLUMNS, measure
 from roigan.features import FeatureNetwork, calibrate
 from roigan.features_local import LocalTrunk
 from roigan.gates import judge, summary
@@ -53,7 +53,7 @@ def test_the_table(channels: int) -> None:
         "nearest": baselines.nearest(pictures(20, channels, seed=1)),
     }
     masks = {"ellipse": ellipses(), "half": sample("half", 8, 32, torch.Generator().manual_seed(0))}
-    table = evaluate(completions, test, masks, network(channels), PARAMS)
+    table = measure(completions, test, masks, network(channels), PARAMS).table
     assert list(table.columns) == COLUMNS
     assert len(table) == 2 * 4
     assert np.isfinite(table.select_dtypes("number")).all(axis=None)
@@ -70,14 +70,16 @@ def test_the_table(channels: int) -> None:
     assert drawn["kid"] > real["kid"]
     assert drawn["border"] > 2 > 1 > fmm["border"]
     assert fmm["l1"] < drawn["l1"]
-    pd.testing.assert_frame_equal(table, evaluate(completions, test, masks, network(channels), PARAMS))
+    pd.testing.assert_frame_equal(table, measure(completions, test, masks, network(channels), PARAMS).table)
 
 
 def test_a_method_is_scored_alone_as_beside_others() -> None:
     """Each has random numbers of its own, although all are scored on the same maps of the real images."""
     rivals = {"other": noise, "fmm": baselines.fast_marching(3), "noise": noise}
     tables = [
-        evaluate(completions, pictures(12), {"ellipse": ellipses()}, network(), PARAMS).set_index("method")
+        measure(completions, pictures(12), {"ellipse": ellipses()}, network(), PARAMS).table.set_index(
+            "method"
+        )
         for completions in (rivals, {"noise": noise})
     ]
     pd.testing.assert_series_equal(tables[0].loc["noise"], tables[1].loc["noise"])
@@ -85,19 +87,19 @@ def test_a_method_is_scored_alone_as_beside_others() -> None:
 
 
 def test_few_images_are_scored_with_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
-    table = evaluate({}, pictures(4), {"ellipse": ellipses()}, network(), PARAMS)
+    table = measure({}, pictures(4), {"ellipse": ellipses()}, network(), PARAMS).table
     assert np.isfinite(table["fid"]).all()
     assert "trust KID" in capsys.readouterr().err
 
 
 def test_too_few_images_are_refused() -> None:
     with pytest.raises(UserError, match="at least 4 test images, there are 3"):
-        evaluate({}, pictures(3), {"ellipse": ellipses()}, network(), PARAMS)
+        measure({}, pictures(3), {"ellipse": ellipses()}, network(), PARAMS)
 
 
 def test_the_limit_holds() -> None:
     params = PARAMS.model_copy(update={"limit": 6})
-    assert (evaluate({}, pictures(12), {"ellipse": ellipses()}, network(), params)["n"] == 6).all()
+    assert (measure({}, pictures(12), {"ellipse": ellipses()}, network(), params).table["n"] == 6).all()
 
 
 def test_a_completion_that_touches_known_pixels_is_refused() -> None:
@@ -105,7 +107,7 @@ def test_a_completion_that_touches_known_pixels_is_refused() -> None:
         return x + 1e-7 * (M < 0.5)
 
     with pytest.raises(RuntimeError, match="careless changed pixels outside the region in 8 of 8"):
-        evaluate({"careless": careless}, pictures(8), {"ellipse": ellipses()}, network(), PARAMS)
+        measure({"careless": careless}, pictures(8), {"ellipse": ellipses()}, network(), PARAMS)
 
 
 @pytest.mark.parametrize(

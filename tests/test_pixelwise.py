@@ -12,7 +12,7 @@ import torch
 from roigan import baselines
 from roigan.config import EvaluateParams, Params, PixelwiseModel
 from roigan.data import Shuffled
-from roigan.evaluate import COLUMNS, CONSTRAINTS, evaluate
+from roigan.evaluate import COLUMNS, CONSTRAINTS, measure
 from roigan.game import Nets, play
 from roigan.losses.reconstruction import known_error
 from roigan.masks import Sampler, sample
@@ -113,10 +113,10 @@ def test_whole_images_are_scored_beside_completed_ones(tmp_path: Path) -> None:
     save_model(tmp_path, Generator(32, 3, PARAMS), config)
     model, masks = Model.load(tmp_path), {"scattered": known(8, 32)}
     scored = EvaluateParams(batch_size=8, diversity_images=4, diversity_samples=2)
-    table = evaluate(
+    table = measure(
         {"mine": baselines.generated(model)}, pictures(12), masks, network(), scored,
         {"mine whole": baselines.whole(model)},
-    ).set_index("method")  # fmt: skip
+    ).table.set_index("method")  # fmt: skip
     assert list(table.columns) == [*COLUMNS[1:], *CONSTRAINTS]
     assert (table.loc[["mine", "real"], "mse_known"] == 0).all()
     assert (table.loc[["mine", "real"], "satisfied"] == 1).all()

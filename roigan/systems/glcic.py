@@ -10,40 +10,29 @@ from __future__ import annotations
 
 import math
 from types import SimpleNamespace
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from roigan.blending import membrane
 from roigan.config import GLCICModel, GLCICParams
-from roigan.game import Batch, Player, Terms
+from roigan.game import Batch, Player, Terms, generator_and_discriminator
+from roigan.layers import group_norm, wide
 from roigan.losses import adversarial, reconstruction
 from roigan.masks import complete
+from roigan.networks import Filling
 
-GROUP = 8  # channels per group of the normalisation; every width is a multiple of it
 PHASES = ((0.18, "G"), (0.20, "D"), (1.00, "GD"))  # until this share of the steps: who moves (algorithm 1)
-
-
-def wide(channels: int, model: GLCICModel) -> int:
-    """The paper's number of channels, scaled."""
-    return GROUP * max(1, round(channels * model.width / GROUP))
 
 
 def block(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Sequential:
     """A convolution, normalised, and ReLU; the normalisation has a bias of its own."""
     nn.init.kaiming_normal_(layer.weight)
-    return nn.Sequential(layer, nn.GroupNorm(layer.out_channels // GROUP, layer.out_channels), nn.ReLU())
+    return nn.Sequential(layer, group_norm(layer.out_channels), nn.ReLU())
 
 
 # --- Networks -----------------------------------------------------------------------------------------
-
-
-class Filling(NamedTuple):
-    """What G makes of a batch."""
-
-    G: Tensor  # the generated image [B, C, H, W], whole
-    y: Tensor  # the completed image [B, C, H, W]: x bit for bit outside M
 
 
 class Generator(nn.Module):
@@ -51,7 +40,7 @@ class Generator(nn.Module):
 
     def __init__(self, size: int, channels: int, model: GLCICModel) -> None:
         super().__init__()
-        c32, c64, c128, c256 = (wide(count, model) for count in (32, 64, 128, 256))
+        c32, c64, c128, c256 = (wide(count, model.width) for count in (32, 64, 128, 256))
 
         def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1) -> nn.Module:
             padding = dilation * (kernel // 2)
@@ -90,7 +79,7 @@ class Discriminator(nn.Module):
 
     def __init__(self, size: int, channels: int, model: GLCICModel) -> None:
         super().__init__()
-        outputs = wide(1024, model)
+        outputs = wide(1024, model.width)
         self.whole = _judge(size, channels, outputs, model)
         self.local = _judge(size // 2, channels, outputs, model)
         self.score = nn.Linear(2 * outputs, 1)
@@ -103,7 +92,7 @@ class Discriminator(nn.Module):
 
 def _judge(size: int, channels: int, outputs: int, model: GLCICModel) -> nn.Sequential:
     """Convolutions k5 s2 down to 4x4, then one vector [B, outputs]."""
-    counts = [wide(n, model) for n in (64, 128, 256, 512, 512, 512)][: int(math.log2(size)) - 2]
+    counts = [wide(n, model.width) for n in (64, 128, 256, 512, 512, 512)][: int(math.log2(size)) - 2]
     pairs = zip([channels, *counts], counts, strict=False)
     convs = [block(nn.Conv2d(a, b, 5, 2, 2, bias=False)) for a, b in pairs]
     return nn.Sequential(*convs, nn.Flatten(), nn.Linear(16 * counts[-1], outputs), nn.ReLU())
@@ -146,16 +135,8 @@ class GLCIC:
         }
 
     def players(self) -> list[Player]:
-        """G moves first: D judges the fillings that G has just made."""
-        train = self.params.train
-
-        def adam(lr: float, name: str) -> torch.optim.Adam:
-            return torch.optim.Adam(self.nets[name].parameters(), lr=lr, betas=train.betas)
-
-        return [
-            Player("G", ["G"], self.loss_G, adam(train.lr_g, "G")),
-            Player("D", ["D"], self.loss_D, adam(train.lr_d, "D")),
-        ]
+        """G, then D."""
+        return generator_and_discriminator(self.nets, self.loss_G, self.loss_D, self.params.train)
 
     def moving(self, step: int) -> str:
         """Who moves in a step: first G alone, then D alone, then both."""

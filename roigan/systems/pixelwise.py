@@ -14,28 +14,17 @@ place of log(1-D), which has no gradient left where D wins. And G is used as its
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from roigan.config import PixelwiseModel, PixelwiseParams
-from roigan.game import Batch, Player, Terms
-from roigan.layers import SLOPE
+from roigan.game import Batch, Player, Terms, generator_and_discriminator
+from roigan.layers import SLOPE, group_norm, wide
 from roigan.losses import adversarial, reconstruction
 from roigan.masks import complete
-
-GROUP = 8  # channels per group of the normalisation; every width is a multiple of it
-
-
-def wide(channels: int, model: PixelwiseModel) -> int:
-    """The paper's number of channels, scaled."""
-    return GROUP * max(1, round(channels * model.width / GROUP))
-
-
-def norm(channels: int) -> nn.GroupNorm:
-    """Over places and the channels of a group; with a scale and a shift."""
-    return nn.GroupNorm(channels // GROUP, channels)
+from roigan.networks import Filling
 
 
 def heard(x: Tensor, M: Tensor, model: PixelwiseModel) -> Tensor:
@@ -52,32 +41,25 @@ def hearing(channels: int, model: PixelwiseModel) -> int:
 # --- Networks -----------------------------------------------------------------------------------------
 
 
-class Filling(NamedTuple):
-    """What G makes of a batch."""
-
-    G: Tensor  # the generated image [B, C, H, W], whole: the paper's sample
-    y: Tensor  # the completed image [B, C, H, W]: known pixels exact, the limit of a large lam
-
-
 class Generator(nn.Module):
     """G: noise and known pixels -> a whole image, by a dense layer and two transposed convolutions."""
 
     def __init__(self, size: int, channels: int, model: PixelwiseModel) -> None:
         super().__init__()
-        c128, c64, self.model = wide(128, model), wide(64, model), model
+        c128, c64, self.model = wide(128, model.width), wide(64, model.width), model
         side, condition = size // 4, hearing(channels, model)
         self.dense = nn.Sequential(
             nn.Linear(model.noise + condition * size**2, c64 * side**2, bias=False),
             nn.Unflatten(1, (c64, side, side)),
-            norm(c64),
+            group_norm(c64),
             nn.ReLU(),
         )
         self.layers = nn.Sequential(
             nn.ConvTranspose2d(c64 + 16 * condition, c128, 4, 2, 1, bias=False),
-            norm(c128),
+            group_norm(c128),
             nn.ReLU(),
             nn.ConvTranspose2d(c128, c64, 4, 2, 1, bias=False),
-            norm(c64),
+            group_norm(c64),
             nn.ReLU(),
             nn.Conv2d(c64, channels, 3, padding=1),
         )
@@ -89,7 +71,7 @@ class Generator(nn.Module):
         cells = [condition[..., i::4, j::4] for i in range(4) for j in range(4)]  # 4x4 pixels each
         h = torch.cat([h, *cells], 1)  # [B, 64 + 16 * (C + 1), H/4, W/4]
         G = torch.tanh(self.layers(h)).float()
-        return Filling(G, complete(x, G, M))
+        return Filling(G, complete(x, G, M))  # known pixels exact: the limit of a large lam
 
 
 class Discriminator(nn.Module):
@@ -97,12 +79,12 @@ class Discriminator(nn.Module):
 
     def __init__(self, size: int, channels: int, model: PixelwiseModel) -> None:
         super().__init__()
-        c64, c128, self.model = wide(64, model), wide(128, model), model
+        c64, c128, self.model = wide(64, model.width), wide(128, model.width), model
         self.layers = nn.Sequential(
             nn.Conv2d(channels + hearing(channels, model), c64, 4, 2, 1),
             nn.LeakyReLU(SLOPE),
             nn.Conv2d(c64, c128, 4, 2, 1, bias=False),
-            norm(c128),
+            group_norm(c128),
             nn.LeakyReLU(SLOPE),
             nn.Flatten(),
             nn.Linear(c128 * (size // 4) ** 2, 1),
@@ -130,16 +112,8 @@ class Pixelwise:
         }
 
     def players(self) -> list[Player]:
-        """G moves first: D judges the images that G has just made."""
-        train = self.params.train
-
-        def adam(lr: float, name: str) -> torch.optim.Adam:
-            return torch.optim.Adam(self.nets[name].parameters(), lr=lr, betas=train.betas)
-
-        return [
-            Player("G", ["G"], self.loss_G, adam(train.lr_g, "G")),
-            Player("D", ["D"], self.loss_D, adam(train.lr_d, "D")),
-        ]
+        """G, then D."""
+        return generator_and_discriminator(self.nets, self.loss_G, self.loss_D, self.params.train)
 
     def loss_G(self, nets: SimpleNamespace, batch: Batch) -> Terms:
         """(4): adversarial, and lam times the squared error summed over known pixels, a mean over images."""

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from roigan.blending import continuation, membrane
 from roigan.config import RoIGANModel, RoIGANParams
-from roigan.game import Batch, Player, Terms
+from roigan.game import Batch, Player, Terms, generator_and_discriminator
 from roigan.latent import join_latent
 from roigan.layers import (
     Conv2d,
@@ -256,21 +256,8 @@ class RoIGAN:
             )
 
     def players(self) -> list[Player]:
-        """G moves first: D judges the fillings that G has just made, and one forward of G serves both.
-
-        Q belongs to G's player: both gain when the region tells its controls.
-        """
-        train = self.params.train
-
-        def adam(lr: float, *names: str) -> torch.optim.Adam:
-            own = [p for name in names for p in self.nets[name].parameters()]
-            return torch.optim.Adam(own, lr=lr, betas=train.betas)
-
-        own_G = [name for name in ("G", "Q") if name in self.nets]
-        return [
-            Player("G", own_G, self.loss_G, adam(train.lr_g, *own_G)),
-            Player("D", ["D"], self.loss_D, adam(train.lr_d, "D")),
-        ]
+        """G, then D. Q belongs to G's player: both gain when the region tells its controls."""
+        return generator_and_discriminator(self.nets, self.loss_G, self.loss_D, self.params.train)
 
     def loss_D(self, nets: SimpleNamespace, batch: Batch) -> Terms:
         """(3.19): hinge + penalty on the gradient + zero concentration."""
