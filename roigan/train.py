@@ -87,9 +87,11 @@ def train(params: Params, place: Place) -> str | None:
     samples = load_pictures(place.resume / "samples") if place.resume else {}
     say_progress = Progress(params.train.steps, state["step"], params.train.batch_size)
 
+    span = params.train.report_every or order.steps_per_epoch
+
     while state["step"] < params.train.steps:
-        epoch = state["step"] // order.steps_per_epoch
-        last = min((epoch + 1) * order.steps_per_epoch, params.train.steps)
+        epoch = state["step"] // span
+        last = min((epoch + 1) * span, params.train.steps)
         means = Means()
         for step in range(state["step"], last):
             for player, lr in zip(players, rates, strict=True):

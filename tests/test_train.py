@@ -211,6 +211,15 @@ def test_pixels_survive_the_way_to_floats_and_back() -> None:
     assert np.array_equal(to_uint8(to_float(images)), images)
 
 
+def test_an_epoch_may_be_a_number_of_steps(small, project: Path) -> None:
+    """`train.report_every` moves the reports and checkpoints, and changes nothing that is learnt."""
+    rows: list[dict] = []
+    last = run(small(train__report_every=5), project, rows)
+    assert [row["step"] for row in rows] == [5, 8]
+    other = run(small(), project)
+    assert all(torch.equal(a, weights(other)[key]) for key, a in weights(last).items())
+
+
 def test_every_epoch_shows_every_image_once_in_another_order() -> None:
     order = Shuffled(12, 4, seed=0)
     epochs = [torch.cat([order.indices(3 * e + i) for i in range(3)]) for e in range(2)]

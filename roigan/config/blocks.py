@@ -167,6 +167,9 @@ class TrainParams(Block):
     """auto measures both at the start and says which it took."""
     flip: bool = True
     """Mirror half of the training images."""
+    report_every: Positive | None = None
+    """Steps that count as an epoch: after each, metrics and a checkpoint are written. None: one pass through
+    the training images."""
     sample_every: Positive = 5
     """Epochs between two sample grids."""
     max_failures: Annotated[int, Field(ge=0)] = 3

@@ -1,9 +1,8 @@
-"""Where training runs: a Ray Train group, one rank per device, or this process. Only this room knows Ray."""
+"""Where training runs: a Ray Train group, one rank per device, or this process."""
 
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 import shutil
 import tempfile
@@ -16,16 +15,9 @@ from roigan import paths
 from roigan.config import Params
 from roigan.data import load_statistics
 from roigan.errors import UserError
+from roigan.launch.cluster import device, start_ray
 from roigan.model import sha256_of
 from roigan.train import Place, train
-
-# Ray reads these when it is imported or started.
-QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # or Ray zips the project and builds a second environment
-    "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-}
 
 OnReport = Callable[[dict[str, Any]], None]
 
@@ -45,7 +37,7 @@ def run_name(params: Params, root: Path) -> str:
     digest = hashlib.sha256(params.fingerprint("model", "losses", "penalty", "train", "masks").encode())
     digest.update(load_statistics(root / paths.PREPARED)["data"].encode())
     digest.update(sha256_of(root / paths.FEATURES / "network.safetensors").encode())
-    package = Path(__file__).parent
+    package = Path(__file__).parent.parent
     for module in CODE:
         for file in sorted([*package.glob(f"{module}.py"), *package.glob(f"{module}/*.py")]):
             digest.update(file.read_bytes())
@@ -99,20 +91,12 @@ def _in_process(params: Params, root: Path, name: str, on_report: OnReport) -> t
         report=report,
         scratch=kept / "unfinished",
         say=lambda line: print(line, flush=True),
-        device=_device(params),
+        device=device(params),
         resume=finished[-1] if finished else None,
     )
     failure = train(params, place)
     finished = sorted(kept.glob("checkpoint-*"))
     return failure, finished[-1] if finished else None
-
-
-def _device(params: Params) -> str:
-    import torch
-
-    if params.train.use_gpu and not torch.cuda.is_available():
-        raise UserError("train.use_gpu is true, but torch sees no CUDA device here; set it to false")
-    return "cuda" if params.train.use_gpu else "cpu"
 
 
 # --- In a Ray Train group -----------------------------------------------------------------------------
@@ -121,13 +105,12 @@ def _device(params: Params) -> str:
 def _in_ray_group(
     params: Params, root: Path, name: str, on_report: OnReport
 ) -> tuple[str | None, Path | None]:
-    os.environ.update({key: os.environ.get(key, value) for key, value in QUIET.items()})
+    start_ray(params)
     import ray
     from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
     from ray.train.v2.api.exceptions import TrainingFailedError
 
-    start_ray(params)
     workers = params.train.num_workers
     storage = paths.state() / "runs"
     said = storage / f"{name}.progress"
@@ -168,25 +151,6 @@ def _in_ray_group(
         said.unlink(missing_ok=True)
     failure: str | None = getattr(result, "return_value", None)  # of rank 0
     return failure, Path(result.checkpoint.path) if result.checkpoint else None
-
-
-def start_ray(params: Params) -> None:
-    """Join the cluster that RAY_ADDRESS names, else start Ray on this machine."""
-    import ray
-
-    if ray.is_initialized():
-        return
-    _device(params)
-    address = os.environ.get("RAY_ADDRESS", "local")
-    cores = max(os.cpu_count() or 1, params.train.num_workers) if address == "local" else None
-    # what workers say comes through reports; Ray's own forwarding would prefix, repeat and interleave it
-    ray.init(
-        address=address,
-        num_cpus=cores,
-        include_dashboard=False,  # half a dozen processes that a laptop has no use for
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-    )
 
 
 def _worker(config: dict[str, Any]) -> str | None:
