@@ -8,10 +8,11 @@ from roigan.config.blocks import (
     Gate,
     LatentSizes,
     ModelParams,
-    Params,
     TrainParams,
 )
+from roigan.config.params import Params
 from roigan.config.reading import changed, load_params, parse_model, parse_params, read_yaml
+from roigan.config.search import Domain, Objective, TuneParams
 from roigan.config.systems import (
     GLCICModel,
     GLCICParams,
@@ -24,6 +25,7 @@ from roigan.config.systems import (
 __all__ = [
     "ControlParams",
     "DataParams",
+    "Domain",
     "EvaluateParams",
     "FeatureParams",
     "GLCICModel",
@@ -31,12 +33,14 @@ __all__ = [
     "Gate",
     "LatentSizes",
     "ModelParams",
+    "Objective",
     "Params",
     "PixelwiseModel",
     "PixelwiseParams",
     "RoIGANModel",
     "RoIGANParams",
     "TrainParams",
+    "TuneParams",
     "changed",
     "load_params",
     "parse_model",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -258,40 +256,3 @@ class Gate(Block):
         if (self.below is None) == (self.above is None):
             raise ValueError("a gate has either `below` or `above`")
         return self
-
-
-class Params(Block):
-    """All of params.yaml; each system narrows `model` and `losses` (`systems.py`)."""
-
-    data: DataParams
-    masks: MaskParams
-    features: FeatureParams
-    model: ModelParams
-    losses: LossParams
-    penalty: PenaltyParams = PenaltyParams()
-    train: TrainParams
-    register_: RegisterParams = Field(default=RegisterParams(), alias="register")
-    evaluate: EvaluateParams = EvaluateParams()
-    control: ControlParams = ControlParams()
-    gates: list[Gate] = []
-
-    @model_validator(mode="after")
-    def _networks_fit_the_images(self) -> Params:
-        size, sides = self.data.image_size, self.model.sides
-        if size not in sides:
-            known = ", ".join(map(str, sides))
-            raise ValueError(f"data.image_size: {self.model.system} is built for {known} (got {size})")
-        return self
-
-    @model_validator(mode="after")
-    def _gates_are_measured(self) -> Params:
-        for gate in self.gates:
-            if gate.mask not in self.masks.evaluate:
-                raise ValueError(f"gates: mask {gate.mask!r} is not in masks.evaluate")
-        return self
-
-    def fingerprint(self, *blocks: str) -> str:
-        """Hash of the named blocks (all of them where none is named): 16 hexadecimal digits."""
-        content = self.model_dump(mode="json", by_alias=True)
-        chosen = {name: content[name] for name in blocks or content}
-        return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16]

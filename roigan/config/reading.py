@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from roigan.config.blocks import ModelParams, Params
+from roigan.config.blocks import ModelParams
+from roigan.config.params import Params
 from roigan.config.systems import MODELS, PARAMS
 from roigan.errors import UserError
 

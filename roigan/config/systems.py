@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from roigan.config.blocks import LatentSizes, LossParams, ModelParams, Params, Positive, Weight
+from roigan.config.blocks import LatentSizes, LossParams, ModelParams, Positive, Weight
+from roigan.config.params import Params
 
 
 class RoIGANModel(ModelParams):

@@ -1,5 +1,6 @@
 """The only room that knows Ray: where a training runs, and where a search runs its trials."""
 
-from roigan.launch.training import CODE, forget, launch, run_name
+from roigan.launch.identity import CODE, run_name, search_name
+from roigan.launch.training import forget, launch
 
-__all__ = ["CODE", "forget", "launch", "run_name"]
+__all__ = ["CODE", "forget", "launch", "run_name", "search_name"]

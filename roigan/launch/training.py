@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -13,35 +12,11 @@ from typing import Any
 
 from roigan import paths
 from roigan.config import Params
-from roigan.data import load_statistics
 from roigan.errors import UserError
 from roigan.launch.cluster import device, start_ray
-from roigan.model import sha256_of
 from roigan.train import Place, train
 
 OnReport = Callable[[dict[str, Any]], None]
-
-# The modules that decide what a run computes: changed code never continues old weights.
-CODE = (
-    "blending", "checkpoint", "config", "data", "draws", "errors", "features", "features_local",
-    "features_pretrained", "game", "latent", "layers", "losses", "masks", "model", "networks", "paths",
-    "pictures", "precision", "progress", "showcase", "systems", "train",
-)  # fmt: skip
-
-
-def run_name(params: Params, root: Path) -> str:
-    """The identity of a training run: a hash of parameters, data, feature network and code.
-
-    The same name continues an interrupted run; whatever changes the result changes the name.
-    """
-    digest = hashlib.sha256(params.fingerprint("model", "losses", "penalty", "train", "masks").encode())
-    digest.update(load_statistics(root / paths.PREPARED)["data"].encode())
-    digest.update(sha256_of(root / paths.FEATURES / "network.safetensors").encode())
-    package = Path(__file__).parent.parent
-    for module in CODE:
-        for file in sorted([*package.glob(f"{module}.py"), *package.glob(f"{module}/*.py")]):
-            digest.update(file.read_bytes())
-    return f"{params.model.system}-{digest.hexdigest()[:16]}"
 
 
 def launch(params: Params, root: Path, name: str, on_report: OnReport) -> Path:

@@ -1,0 +1,70 @@
+"""All of params.yaml as one frozen object: its blocks, and what must hold between them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from pydantic import Field, model_validator
+
+from roigan.config.blocks import (
+    Block,
+    ControlParams,
+    DataParams,
+    EvaluateParams,
+    FeatureParams,
+    Gate,
+    LossParams,
+    MaskParams,
+    ModelParams,
+    PenaltyParams,
+    RegisterParams,
+    TrainParams,
+)
+from roigan.config.search import TuneParams
+
+
+class Params(Block):
+    """All of params.yaml; each system narrows `model` and `losses` (`systems.py`)."""
+
+    data: DataParams
+    masks: MaskParams
+    features: FeatureParams
+    model: ModelParams
+    losses: LossParams
+    penalty: PenaltyParams = PenaltyParams()
+    train: TrainParams
+    register_: RegisterParams = Field(default=RegisterParams(), alias="register")
+    evaluate: EvaluateParams = EvaluateParams()
+    control: ControlParams = ControlParams()
+    gates: list[Gate] = Field(default_factory=list)
+    tune: TuneParams = TuneParams()
+
+    @model_validator(mode="after")
+    def _networks_fit_the_images(self) -> Params:
+        size, sides = self.data.image_size, self.model.sides
+        if size not in sides:
+            known = ", ".join(map(str, sides))
+            raise ValueError(f"data.image_size: {self.model.system} is built for {known} (got {size})")
+        return self
+
+    @model_validator(mode="after")
+    def _gates_are_measured(self) -> Params:
+        for gate in self.gates:
+            if gate.mask not in self.masks.evaluate:
+                raise ValueError(f"gates: mask {gate.mask!r} is not in masks.evaluate")
+        return self
+
+    @model_validator(mode="after")
+    def _objectives_are_measured(self) -> Params:
+        for objective in self.tune.objectives:
+            if objective.mask and objective.mask not in self.masks.evaluate:
+                raise ValueError(f"tune: mask {objective.mask!r} is not in masks.evaluate")
+        return self
+
+    def fingerprint(self, *blocks: str) -> str:
+        """Hash of the named blocks: 16 hexadecimal digits. Where none is named, of all that a model is made
+        by: of all blocks but `tune`."""
+        content = self.model_dump(mode="json", by_alias=True)
+        chosen = {name: content[name] for name in blocks or content if blocks or name != "tune"}
+        return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16]
