@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -31,7 +32,7 @@ class Domain(Block):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Domain:
-        if len(self.model_fields_set) != 1:
+        if sum(values is not None for _, values in self) != 1:
             raise ValueError("one of uniform, loguniform, randint, choice, grid")
         for ends in (self.uniform, self.loguniform, self.randint):
             if ends and not ends[0] < ends[1]:
@@ -43,7 +44,7 @@ class Domain(Block):
     @property
     def kind(self) -> str:
         """`uniform`, `loguniform`, `randint`, `choice` or `grid`."""
-        return next(iter(self.model_fields_set))
+        return next(name for name, values in self if values is not None)
 
     @property
     def extremes(self) -> list[Any]:
@@ -126,3 +127,8 @@ class TuneParams(Block):
     def gridded(self) -> bool:
         """Whether the space holds a grid."""
         return any(domain.grid for domain in self.space.values())
+
+    @property
+    def count(self) -> int:
+        """How many trials there will be, with all combinations of grids."""
+        return self.trials * math.prod(len(domain.grid) for domain in self.space.values() if domain.grid)

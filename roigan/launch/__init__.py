@@ -2,5 +2,6 @@
 
 from roigan.launch.identity import CODE, run_name, search_name
 from roigan.launch.training import forget, launch
+from roigan.launch.tuning import forget_search, search
 
-__all__ = ["CODE", "forget", "launch", "run_name", "search_name"]
+__all__ = ["CODE", "forget", "forget_search", "launch", "run_name", "search", "search_name"]

@@ -1,0 +1,69 @@
+"""Stage `tune`: trials of numbers in params.yaml; a table, figures and the best of them remain."""
+
+import shutil
+from pathlib import Path
+
+from roigan import tracking
+from roigan.board import Board
+from roigan.config import load_params
+from roigan.errors import exit_on_user_error
+from roigan.launch import forget_search, search, search_name
+from roigan.lineage import lineage
+from roigan.search import check
+from roigan.search_figures import fronts, importance, importances, parallel
+from roigan.tracking.trials import Trials
+from roigan.trials import Trial, best, pareto, preset, table
+
+TUNING = Path("tuning")
+
+
+def main() -> None:
+    params, root = load_params(), Path.cwd().resolve()
+    check(params)
+    tune, name, tags = params.tune, search_name(params, root), lineage(params)
+    parent = tracking.start_run(params, name, tags)
+    record = Trials(params, name, parent, tags)
+    print(f"tune: {name}, {tune.count} trials of {tune.steps} steps", flush=True)
+    try:
+        with Board(tune) as board:
+
+            def on_trial(trials: list[Trial], trial: Trial) -> None:
+                record.see(trial)
+                board.see(trials, trial)
+
+            trials = search(params, root, name, on_trial)
+        for trial in trials:  # also those that ended while nobody listened
+            record.see(trial)
+    except BaseException:
+        tracking.finish_run(parent, "FAILED")
+        raise
+    write(trials, name, tags.get("data", ""))
+    tracking.log_artifacts(parent, sorted(TUNING.iterdir()))
+    tracking.finish_run(parent)
+    forget_search(name)
+
+
+def write(trials: list[Trial], name: str, data: str) -> None:
+    """The folder `tuning`: trials.parquet, best.yaml, pareto/TRIAL.yaml, figures."""
+    tune = load_params().tune
+    shutil.rmtree(TUNING, ignore_errors=True)
+    for folder in ("pareto", "figures"):
+        (TUNING / folder).mkdir(parents=True)
+    rows = table(trials, tune.objectives)
+    rows.to_parquet(TUNING / "trials.parquet", index=False)
+    for trial in pareto(trials, tune.objectives):
+        (TUNING / "pareto" / f"{trial.number}.yaml").write_text(preset(trial, name, data))
+    first = best(trials, tune.objectives)
+    assert first, "search() returns at least one trial with scores"
+    (TUNING / "best.yaml").write_text(preset(first, name, data))
+    parallel(trials, tune).savefig(TUNING / "figures/parallel.png", dpi=130)
+    if shares := importance(trials, tune):
+        importances(shares).savefig(TUNING / "figures/importance.png", dpi=130)
+    if len(tune.objectives) > 1:
+        fronts(trials, tune.objectives).savefig(TUNING / "figures/pareto.png", dpi=130)
+    print(rows.drop(columns=["id", "failure"]).to_string(index=False, float_format="%.4g"))
+    print(f"tune: best is trial {first.number}; `uv run roigan params tuning/best.yaml` takes its numbers")
+
+
+if __name__ == "__main__":
+    exit_on_user_error(main)

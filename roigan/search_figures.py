@@ -1,0 +1,135 @@
+"""Figures of a search: what mattered, which values were good, and which trials no other one beats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import optuna
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from roigan.config import Domain, Objective, TuneParams
+from roigan.trials import Trial, candidates, costs, pareto
+
+GOOD, DULL = "#b3541e", "#9db4c4"
+FEWEST = 4  # trials, below which a forest would only repeat chance
+
+
+def importance(trials: Sequence[Trial], tune: TuneParams) -> dict[str, float]:
+    """The share of each parameter in the spread of the first objective, by fANOVA (Hutter et al. 2014).
+
+    Over the trials that were trained longest; empty where there are fewer than FEWEST or all cost the same.
+    """
+    space = {key: _distribution(domain) for key, domain in tune.space.items()}
+    study = optuna.create_study()
+    for trial in candidates(trials):
+        study.add_trial(
+            optuna.trial.create_trial(
+                value=costs(trial, tune.objectives)[0], params=trial.values, distributions=space
+            )
+        )
+    known = study.get_trials(deepcopy=False)
+    if len(known) < FEWEST or len({trial.value for trial in known}) < 2:
+        return {}
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=tune.seed)
+    return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
+
+
+def _distribution(domain: Domain) -> BaseDistribution:
+    if domain.uniform or domain.loguniform:
+        low, high = domain.extremes
+        return FloatDistribution(low, high, log=domain.loguniform is not None)
+    if domain.randint:
+        return IntDistribution(*domain.extremes)
+    return CategoricalDistribution(domain.extremes)
+
+
+def importances(shares: dict[str, float]) -> Figure:
+    """`importance` as bars."""
+    figure = Figure(figsize=(6.4, 0.8 + 0.32 * len(shares)), layout="constrained")
+    panel = figure.subplots()
+    names = sorted(shares, key=lambda key: shares[key])
+    bars = panel.barh(names, [shares[name] for name in names], color="#1f5f8b", height=0.6)
+    panel.bar_label(bars, fmt="%.2f", padding=3, fontsize=9)
+    panel.set_xlabel("share of the spread of the first objective")
+    panel.margins(x=0.12)
+    _plain(panel)
+    return figure
+
+
+def parallel(trials: Sequence[Trial], tune: TuneParams) -> Figure:
+    """Every trial as a line through its values and scores: the Pareto set in colour, stopped ones faint."""
+    keys, names = list(tune.space), [objective.name for objective in tune.objectives]
+    shown = [trial for trial in trials if trial.scores]
+    front = {trial.number for trial in pareto(shown, tune.objectives)}
+    long = {trial.number for trial in candidates(shown)}
+    figure = Figure(figsize=(1.5 + 1.15 * (len(keys) + len(names)), 4.0), layout="constrained")
+    panel = figure.subplots()
+    columns = [_axis([trial.values[key] for trial in shown], tune.space[key]) for key in keys]
+    columns += [_axis([trial.scores[name] for trial in shown], None) for name in names]
+    for i, trial in enumerate(shown):
+        best = trial.number in front
+        panel.plot(
+            [at[i] for at, _, _ in columns], color=GOOD if best else DULL, linewidth=2.2 if best else 1.1,
+            alpha=1.0 if trial.number in long else 0.4, zorder=2 + best,
+        )  # fmt: skip
+    for x, (_, low, high) in enumerate(columns):
+        panel.vlines(x, 0, 1, color="#555555", linewidth=0.8)
+        panel.annotate(high, (x, 1), xytext=(0, 5), textcoords="offset points", ha="center", fontsize=9)
+        panel.annotate(
+            low, (x, 0), xytext=(0, -5), textcoords="offset points", ha="center", va="top", fontsize=9
+        )
+    panel.set_xticks(range(len(columns)), [*(key.replace(".", ".\n") for key in keys), *names], fontsize=9)
+    panel.tick_params(axis="x", pad=18, length=0)
+    panel.set_yticks([])
+    panel.spines[:].set_visible(False)
+    return figure
+
+
+def _axis(values: Sequence[object], domain: Domain | None) -> tuple[np.ndarray, str, str]:
+    """Positions from 0 to 1, and what stands at both ends."""
+    kinds = domain.extremes if domain and (domain.choice or domain.grid) else None
+    if kinds:
+        at = np.array([kinds.index(value) for value in values]) / max(1, len(kinds) - 1)
+        return at, str(kinds[0]), str(kinds[-1])
+    numbers = np.array(values, dtype=float)
+    low, high = domain.extremes if domain else (numbers.min(), numbers.max())
+    if domain and domain.loguniform:
+        at = np.log(numbers / low) / np.log(high / low)
+    else:
+        at = (numbers - low) / ((high - low) or 1)
+    return at, f"{low:.3g}", f"{high:.3g}"
+
+
+def fronts(trials: Sequence[Trial], objectives: Sequence[Objective]) -> Figure:
+    """The first two objectives against each other; the Pareto set is joined by a line and numbered."""
+    x, y = (objective.name for objective in objectives[:2])
+    figure = Figure(figsize=(5.6, 4.4), layout="constrained")
+    panel = figure.subplots()
+    long = candidates(trials)
+    panel.scatter([t.scores[x] for t in long], [t.scores[y] for t in long], color=DULL, label="trial")
+    front = sorted(pareto(trials, objectives), key=lambda trial: trial.scores[x])
+    panel.plot(
+        [t.scores[x] for t in front], [t.scores[y] for t in front], "o-", color=GOOD, label="Pareto set"
+    )
+    for trial in front:
+        at = (trial.scores[x], trial.scores[y])
+        panel.annotate(str(trial.number), at, xytext=(6, 5), textcoords="offset points", fontsize=9)
+    if objectives[1].metric == "border":
+        panel.axhline(1, color="#777777", linestyle="--", linewidth=1)
+        panel.annotate(
+            "real images", (1, 1), xycoords=("axes fraction", "data"), xytext=(0, 3),
+            textcoords="offset points", ha="right", fontsize=9, color="#555555",
+        )  # fmt: skip
+    panel.set_xlabel(x)
+    panel.set_ylabel(y)
+    panel.legend(frameon=False, fontsize=9)
+    _plain(panel)
+    return figure
+
+
+def _plain(panel: Axes) -> None:
+    panel.spines[["top", "right"]].set_visible(False)
+    panel.tick_params(labelsize=9)

@@ -1,0 +1,46 @@
+"""Trials of a search as child runs: exactly one each, whatever is stopped, retried or restored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from roigan.config import Params
+from roigan.search import trial_params
+from roigan.tracking.runs import finish_run, log_metrics, start_run
+from roigan.tracking.store import client
+from roigan.trials import ENDED, FAILED, Trial
+
+
+class Trials:
+    """Writes what becomes of trials into the child runs of a run."""
+
+    def __init__(self, params: Params, search: str, parent: str, tags: Mapping[str, str]) -> None:
+        """parent: id of the run of the search, whose name is `search`; tags: for every child."""
+        self.params, self.search, self.parent, self.tags = params, search, parent, tags
+        self.runs: dict[str, str] = {}  # trial's id -> run's id
+        self.logged: dict[str, int] = {}  # trial's id -> the last step in its run
+
+    def see(self, trial: Trial) -> None:
+        """Log what is new: the trial's beginning, a measurement, its end."""
+        if trial.id not in self.runs:
+            self._open(trial)
+        run_id = self.runs[trial.id]
+        if trial.step > self.logged[trial.id]:
+            self.logged[trial.id] = trial.step
+            terms = {name: value for name, value in trial.terms.items() if "/" in name}
+            log_metrics(run_id, trial.step, {**trial.scores, **terms})
+        if trial.state in (ENDED, FAILED):
+            stopped = trial.step < self.params.tune.steps
+            finish_run(run_id, "FAILED" if trial.state == FAILED else "KILLED" if stopped else "FINISHED")
+
+    def _open(self, trial: Trial) -> None:
+        fingerprint = f"{self.search}/{trial.id}"
+        tags = {"mlflow.parentRunId": self.parent, "mlflow.runName": f"trial {trial.number}", **self.tags}
+        self.runs[trial.id] = start_run(trial_params(self.params, trial.values), fingerprint, tags)
+        self.logged[trial.id] = self._last_step(self.runs[trial.id])
+
+    def _last_step(self, run_id: str) -> int:
+        """A trial that goes on from a checkpoint may tell again what was logged before the interruption."""
+        name = self.params.tune.objectives[0].name
+        with client() as opened:
+            return max((point.step for point in opened.get_metric_history(run_id, name)), default=0)

@@ -1,0 +1,187 @@
+"""The search without Ray: what may be searched, what a trial costs, which ones are best, what is shown."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roigan import presets
+from roigan.board import Board
+from roigan.config import Objective, TuneParams, load_params
+from roigan.errors import UserError
+from roigan.search import WORST, check, cost, scores, trial_params, unread
+from roigan.search_figures import fronts, importance, importances, parallel
+from roigan.train import Place, train
+from roigan.trials import ENDED, FAILED, RUNNING, Trial, best, candidates, pareto, preset, table
+from tests.conftest import GLCIC, ROOT
+
+FID, BORDER = Objective(metric="fid", mask="ellipse"), Objective(metric="border", mask="ellipse")
+
+
+def trial(number: int, fid: float, border: float = 1.0, step: int = 20, **more) -> Trial:
+    found = {"fid_ellipse": fid, "border_ellipse": border}
+    values = more.pop("values", {"losses.fm": 0.1 * number, "losses.tv": 1.0})
+    return Trial(number, f"id{number}", values, more.pop("state", ENDED), step, found, **more)
+
+
+def searching(small, **tune):
+    """The small parameters with a search over one weight."""
+    space = {"losses.fm": {"uniform": [0.1, 2.0]}}
+    content = {"space": space, "objectives": [FID.model_dump()], "steps": 4, "report_every": 2, **tune}
+    return small(tune=content)
+
+
+def test_the_shipped_search_is_sound() -> None:
+    check(load_params(ROOT / "params.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("tune", "complaint"),
+    [
+        ({"space": {"losses.fn": {"uniform": [0, 1]}}}, "losses.fn"),
+        ({"space": {"losses.fm": {"uniform": [-1.0, 1.0]}}}, "losses.fm"),
+        ({"space": {"losses.fm": {"uniform": [2.0, 1.0]}}}, "below the second"),
+        ({"space": {"losses.fm": {"loguniform": [0.0, 1.0]}}}, "above 0"),
+        ({"space": {"losses.fm": {}}}, "one of uniform"),
+        ({"space": {"model.depth": {"uniform": [1.0, 3.0]}}}, "model.depth"),
+        ({"space": {"data.image_size": {"choice": [16, 32]}}}, "data.image_size cannot be searched"),
+        ({"space": {"train.steps": {"choice": [1, 2]}}}, "train.steps cannot be searched"),
+        ({"space": {"losses.fm": {"grid": [1.0]}}}, "method: random"),
+        ({"space": {}}, "at least one entry"),
+        ({"objectives": []}, "at least one entry"),
+        ({"objectives": [{"metric": "fid"}]}, "fid needs a mask"),
+        ({"objectives": [{"metric": "control", "mask": "ellipse"}]}, "takes no mask"),
+        ({"objectives": [{"metric": "fid", "mask": "half"}]}, "not in masks.evaluate"),
+        ({"objectives": [{"metric": "mse_known", "mask": "ellipse"}]}, "evaluate.whole"),
+        ({"report_every": 5}, "more than tune.steps"),
+        ({"scheduler": "pbt"}, "pbt needs"),
+        (
+            {"scheduler": "pbt", "method": "random", "space": {"model.width": {"choice": [0.1]}}},
+            "cannot vary",
+        ),
+    ],
+)
+def test_what_cannot_be_searched_is_refused_by_name(small, tune: dict, complaint: str) -> None:
+    with pytest.raises(UserError, match=complaint) as caught:
+        check(searching(small, **tune))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_system_without_controls_has_none_to_read(small) -> None:
+    params = small(
+        **GLCIC,
+        tune={"space": {"train.lr_g": {"uniform": [1e-4, 1e-2]}}, "objectives": [{"metric": "control"}]},
+    )
+    with pytest.raises(UserError, match="no controls"):
+        check(params)
+
+
+def test_grids_multiply() -> None:
+    space = {"a.b": {"grid": [1, 2, 3]}, "a.c": {"grid": [1, 2]}, "a.d": {"choice": [1, 2]}}
+    assert TuneParams(trials=5, method="random", space=space).count == 30
+
+
+def test_costs_are_small_for_what_is_good() -> None:
+    assert cost(FID, 3.0) < cost(FID, 4.0)
+    assert cost(Objective(metric="psnr", mask="half"), 30.0) < cost(
+        Objective(metric="psnr", mask="half"), 20.0
+    )
+    assert cost(BORDER, 0.9) == pytest.approx(cost(BORDER, 1.1))
+    assert cost(FID, math.nan) == cost(FID, math.inf) == WORST
+
+
+def test_what_is_unread_is_in_nats_whatever_its_weight(small) -> None:
+    terms = {"G/info_c": 1.5, "G/info_k": 3.0}
+    assert unread(terms, small(losses__info=0.5)) == 9.0
+    assert unread(terms, small(losses__info=0.0)) == math.inf
+
+
+def test_trials_that_were_stopped_or_failed_are_not_best() -> None:
+    trials = [trial(1, 5.0), trial(2, 1.0, step=10), trial(3, 4.0), trial(4, 0.1, state=FAILED)]
+    assert [each.number for each in candidates(trials)] == [1, 3]
+    first = best(trials, [FID])
+    assert first is trials[2]
+    assert best([], [FID]) is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=12))
+def test_the_pareto_set_is_that_of_its_definition(points: list[tuple[int, int]]) -> None:
+    trials = [trial(i, fid, 1 + border) for i, (fid, border) in enumerate(points, 1)]
+    found = {each.number for each in pareto(trials, [FID, BORDER])}
+    for i, (fid, border) in enumerate(points, 1):
+        beaten = any(a <= fid and b <= border and (a, b) != (fid, border) for a, b in points)
+        assert (i in found) != beaten
+
+
+def test_a_trial_is_measured_on_validation_images(small, prepared: Path, tmp_path: Path) -> None:
+    objectives = [FID.model_dump(), {"metric": "psnr", "mask": "rectangle"}, {"metric": "control"}]
+    own = trial_params(searching(small, objectives=objectives), {"losses.fm": 0.5})
+    assert (own.losses.fm, own.train.steps, own.train.report_every) == (0.5, 4, 2)  # type: ignore[attr-defined]
+    rows: list[dict] = []
+    train(own, Place("trial", prepared, lambda row, folder: rows.append(row), tmp_path / "run"))
+    assert [row["step"] for row in rows] == [2, 4]
+    found = scores(tmp_path / "run" / "model", rows[-1], own, prepared)
+    assert list(found) == ["fid_ellipse", "psnr_rectangle", "control"]
+    assert all(map(math.isfinite, found.values()))
+
+
+def test_table_and_preset_tell_where_numbers_come_from(tmp_path: Path) -> None:
+    trials = [
+        trial(1, 5.0),
+        trial(2, 4.0, values={"losses.fm": 0.7, "losses.tv": 0.2}),
+        trial(3, 1.0, step=10),
+    ]
+    rows = table(trials, [FID])
+    assert rows["pareto"].tolist() == [False, True, False]
+    assert rows["losses.fm"].tolist() == pytest.approx([0.1, 0.7, 0.3])
+    rows.to_parquet(tmp_path / "trials.parquet")
+    assert pd.read_parquet(tmp_path / "trials.parquet")["id"].tolist() == ["id1", "id2", "id3"]
+    (tmp_path / "best.yaml").write_text(preset(trials[1], "search-abc", "data1"))
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    presets.apply(tmp_path / "best.yaml", tmp_path / "params.yaml")
+    applied = load_params(tmp_path / "params.yaml")
+    assert (applied.losses.fm, applied.losses.tv) == (0.7, 0.2)  # type: ignore[attr-defined]
+    assert applied.tune.applied == "search-abc/2"
+    assert applied.tune.space == load_params(ROOT / "params.yaml").tune.space
+
+
+def test_a_search_does_not_change_what_a_model_is(small) -> None:
+    assert small().fingerprint() == searching(small).fingerprint()
+    assert small().fingerprint("tune") != searching(small).fingerprint("tune")
+
+
+def test_what_mattered_is_found(small) -> None:
+    space = {"losses.fm": {"uniform": [0.1, 2.0]}, "losses.tv": {"choice": [1.0, 2.0]}}
+    tune = TuneParams(space=space, objectives=[FID, BORDER])
+    trials = [
+        trial(i, 10 * fm, values={"losses.fm": fm, "losses.tv": 1.0 + i % 2})
+        for i, fm in enumerate([0.2, 0.5, 0.9, 1.1, 1.4, 1.9], 1)
+    ]
+    shares = importance(trials, tune)
+    assert shares["losses.fm"] > 0.9
+    assert importance(trials[:3], tune) == {}  # too few to tell
+    for figure in (importances(shares), parallel(trials, tune), fronts(trials, [FID, BORDER])):
+        figure.canvas.draw()
+
+
+def test_the_board_says_what_a_person_wants_to_know(capsys: pytest.CaptureFixture[str]) -> None:
+    tune = TuneParams(
+        trials=3, steps=20, report_every=10, space={"losses.fm": {"uniform": [0.1, 2.0]}}, objectives=[FID]
+    )
+    one, two = trial(1, 5.0, step=20), trial(2, 4.0, step=10, state=RUNNING)
+    failed = trial(3, 9.0, state=FAILED, failure="G/tv became nan")
+    with Board(tune) as board:
+        board.see([one, two], two)
+        board.see([one, two, failed], failed)
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("trial 2  step 10/20  fid_ellipse 4 ")
+    assert "1 of 3 trials over  best: trial 1, fid_ellipse 5" in said[0]
+    assert " left" in said[0]
+    assert said[1] == "trial 3 failed: G/tv became nan"
+    text = board._table([one, two, failed])
+    assert [column.header for column in text.columns] == ["trial", "state", "step", "fid_ellipse", "fm"]

@@ -1,0 +1,101 @@
+"""The search on a real Ray: the driver killed and started again, a trial that goes NaN, runs in MLflow."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+import yaml
+
+from roigan.config import load_params
+from tests.test_launch import write
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+
+@pytest.fixture
+def project(prepared: Path, database: Path, small, tmp_path: Path) -> Path:
+    """A prepared project that searches a weight and a learning rate, one of whose values cannot work."""
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    (tmp_path / ".roigan").mkdir()
+    shutil.copy(database, tmp_path / ".roigan/mlflow.db")
+    search = {
+        "trials": 1, "steps": 6, "report_every": 3, "method": "random", "scheduler": "none", "images": 10,
+        "space": {"losses.fm": {"grid": [0.5, 1.0]}, "train.lr_g": {"grid": [5e-3, 1e30]}},
+        "objectives": [{"metric": "fid", "mask": "ellipse"}, {"metric": "border", "mask": "ellipse"}],
+    }  # fmt: skip
+    write(tmp_path, small(tune=search))
+    return tmp_path
+
+
+def begin(project: Path) -> subprocess.Popen[str]:
+    path = str(Path(__file__).parent.parent)
+    environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "pipelines.tune"]
+    return subprocess.Popen(command, cwd=project, env=environment, text=True, stdout=subprocess.PIPE)
+
+
+def runs(project: Path) -> pd.DataFrame:
+    """Name and status of every run in the store, and whether it is another one's child."""
+    with sqlite3.connect(project / ".roigan/mlflow.db") as opened:
+        return pd.read_sql(
+            "SELECT name, status, EXISTS (SELECT 1 FROM tags WHERE run_uuid = runs.run_uuid"
+            " AND key = 'mlflow.parentRunId') AS child FROM runs ORDER BY name",
+            opened,
+        )
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """The driver alone, without warning; Ray's processes notice by themselves."""
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    psutil.wait_procs(family, timeout=60)
+
+
+def test_a_killed_search_goes_on_and_no_trial_is_run_twice(project: Path) -> None:
+    first = begin(project)
+    assert first.stdout
+    said = []
+    for line in first.stdout:  # until one trial has ended and the search's state is on disk
+        said.append(line)
+        if "1 of 4 trials over" in line or "2 of 4" in line:
+            break
+    time.sleep(3)
+    kill(first)
+    before = runs(project)
+    ended = before[before["status"] == "FINISHED"]
+    assert len(ended) >= 1, "".join(said)
+
+    second = begin(project)
+    out, _ = second.communicate(timeout=300)
+    assert second.returncode == 0, out
+    after = runs(project)
+    children = after[after["child"] == 1]
+    assert sorted(children["name"]) == ["trial 1", "trial 2", "trial 3", "trial 4"]
+    assert sorted(children["status"]) == ["FAILED", "FAILED", "FINISHED", "FINISHED"]
+    assert after[after["child"] == 0]["status"].tolist() == ["FINISHED"]
+    for name in ended["name"]:  # nothing was trained again
+        assert f"{name}  step 3/6" not in out
+    assert "became nan" in out
+    with sqlite3.connect(project / ".roigan/mlflow.db") as opened:
+        points = pd.read_sql("SELECT run_uuid, step FROM metrics WHERE key = 'fid_ellipse'", opened)
+    assert points.groupby("run_uuid")["step"].apply(sorted).tolist() == [[3, 6], [3, 6]]
+
+    trials = pd.read_parquet(project / "tuning/trials.parquet")
+    assert sorted(trials["state"]) == ["ended", "ended", "failed", "failed"]
+    assert set(trials[trials["state"] == "failed"]["train.lr_g"]) == {1e30}
+    best = yaml.safe_load((project / "tuning/best.yaml").read_text())
+    assert best["train"]["lr_g"] == 5e-3
+    assert (project / "tuning/figures/pareto.png").is_file()
+    assert not list((project / ".roigan/searches").iterdir())  # what is stored needs no checkpoints
+    assert load_params(project / "params.yaml").tune.applied is None
