@@ -13,6 +13,7 @@ from roigan.config import parse_params, read_yaml
 from roigan.errors import UserError
 
 SYSTEM_BLOCKS = ("model", "losses")  # every system has its own keys in them
+WHOLE = ("tune.space",)  # what is listed in it is all there is
 
 
 def apply(preset: Path, params: Path = Path("params.yaml")) -> list[str]:
@@ -71,7 +72,8 @@ def _merge(target: MutableMapping[str, Any], values: Mapping[str, Any], prefix: 
     changes = []
     for key, value in values.items():
         old = target.get(key)
-        if isinstance(value, Mapping) and isinstance(old, MutableMapping):
+        whole = f"{prefix}{key}" in WHOLE
+        if isinstance(value, Mapping) and isinstance(old, MutableMapping) and not whole:
             changes += _merge(old, value, f"{prefix}{key}.")
         elif old != value:
             target[key] = value

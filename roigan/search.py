@@ -43,6 +43,9 @@ def check(params: Params) -> None:
                 changed(params, {key: value})
             except UserError as error:
                 raise UserError(f"tune.space: {str(error).removeprefix('params.yaml: ')}") from None
+    for objective in tune.objectives:
+        if objective.mask and objective.mask not in params.masks.evaluate:
+            raise UserError(f"tune.objectives: mask {objective.mask} is not in masks.evaluate")
     metrics = {objective.metric for objective in tune.objectives}
     if "control" in metrics and params.model.system != "roigan":
         raise UserError(f"tune.objectives: {params.model.system} has no controls to read")

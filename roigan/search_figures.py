@@ -23,6 +23,7 @@ def importance(trials: Sequence[Trial], tune: TuneParams) -> dict[str, float]:
     Over the trials that were trained longest; empty where there are fewer than FEWEST or all cost the same.
     """
     space = {key: _distribution(domain) for key, domain in tune.space.items()}
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study()
     for trial in candidates(trials):
         study.add_trial(
@@ -101,6 +102,39 @@ def _axis(values: Sequence[object], domain: Domain | None) -> tuple[np.ndarray, 
     else:
         at = (numbers - low) / ((high - low) or 1)
     return at, f"{low:.3g}", f"{high:.3g}"
+
+
+def slices(trials: Sequence[Trial], tune: TuneParams) -> Figure:
+    """Every objective over every parameter, one dot per trial that was trained longest; over a grid with the
+    median."""
+    keys, names = list(tune.space), [objective.name for objective in tune.objectives]
+    long = candidates(trials)
+    front = {trial.number for trial in pareto(long, tune.objectives)}
+    figure = Figure(figsize=(0.8 + 2.0 * len(keys), 0.6 + 1.9 * len(names)), layout="constrained")
+    panels = figure.subplots(len(names), len(keys), squeeze=False, sharex="col", sharey="row")
+    for row, name in enumerate(names):
+        for column, key in enumerate(keys):
+            panel, domain = panels[row][column], tune.space[key]
+            x = np.array([trial.values[key] for trial in long])
+            y = np.array([trial.scores[name] for trial in long])
+            colours = [GOOD if trial.number in front else DULL for trial in long]
+            panel.scatter(x, y, c=colours, s=18)
+            tried = [value for value in domain.grid or [] if (x == value).any()]
+            if tried and not isinstance(tried[0], str):
+                panel.plot(tried, [np.median(y[x == value]) for value in tried], color="#555555")
+            if domain.loguniform or _decades(domain):
+                panel.set_xscale("log")
+            panel.set_xlabel(key if row == len(names) - 1 else "", fontsize=9)
+            panel.set_ylabel(name if column == 0 else "", fontsize=9)
+            _plain(panel)
+    return figure
+
+
+def _decades(domain: Domain) -> bool:
+    """Whether the values on a list are numbers that span more than one power of ten."""
+    values = domain.grid or domain.choice or []
+    numbers = [value for value in values if isinstance(value, int | float) and value > 0]
+    return len(numbers) == len(values) > 1 and max(numbers) > 10 * min(numbers)
 
 
 def fronts(trials: Sequence[Trial], objectives: Sequence[Objective]) -> Figure:

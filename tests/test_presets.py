@@ -85,3 +85,11 @@ def test_another_system_brings_its_own_blocks(params: Path) -> None:
         presets.apply(ROOT / "presets" / "thesis.yaml", params)
     assert "\n" not in str(caught.value)
     assert params.read_text() == before
+
+
+def test_a_search_space_is_replaced_as_a_whole(params: Path) -> None:
+    preset = params.with_name("preset.yaml")
+    preset.write_text("tune: {space: {train.lr_g: {uniform: [1.0e-4, 1.0e-2]}}}\n")
+    presets.apply(preset, params)
+    assert list(load_params(params).tune.space) == ["train.lr_g"]
+    assert load_params(params).tune.trials == load_params(ROOT / "params.yaml").tune.trials

@@ -26,6 +26,7 @@ SMALL = {
     "model": {"width": 0.125},
     "train": {"steps": 6, "batch_size": 8, "sample_every": 1},
     "evaluate": {"diversity_images": 4, "diversity_samples": 2},
+    "tune": {"trials": 2, "steps": 2, "report_every": 1, "images": 8},
 }
 
 
@@ -115,6 +116,7 @@ def test_every_command_runs_in_a_fresh_clone(tmp_path: Path) -> None:
         "reports/evaluation.csv",
         "reports/cat-3.png",
         "reports/cat-slider.png",
+        "tuning/trials.parquet",
     ):
         assert (clone / output).is_file(), output
 

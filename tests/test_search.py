@@ -15,7 +15,7 @@ from roigan.board import Board
 from roigan.config import Objective, TuneParams, load_params
 from roigan.errors import UserError
 from roigan.search import WORST, check, cost, scores, trial_params, unread
-from roigan.search_figures import fronts, importance, importances, parallel
+from roigan.search_figures import fronts, importance, importances, parallel, slices
 from roigan.train import Place, train
 from roigan.trials import ENDED, FAILED, RUNNING, Trial, best, candidates, pareto, preset, table
 from tests.conftest import GLCIC, ROOT
@@ -165,7 +165,12 @@ def test_what_mattered_is_found(small) -> None:
     shares = importance(trials, tune)
     assert shares["losses.fm"] > 0.9
     assert importance(trials[:3], tune) == {}  # too few to tell
-    for figure in (importances(shares), parallel(trials, tune), fronts(trials, [FID, BORDER])):
+    for figure in (
+        importances(shares),
+        parallel(trials, tune),
+        slices(trials, tune),
+        fronts(trials, [FID, BORDER]),
+    ):
         figure.canvas.draw()
 
 
@@ -185,3 +190,10 @@ def test_the_board_says_what_a_person_wants_to_know(capsys: pytest.CaptureFixtur
     assert said[1] == "trial 3 failed: G/tv became nan"
     text = board._table([one, two, failed])
     assert [column.header for column in text.columns] == ["trial", "state", "step", "fid_ellipse", "fm"]
+
+
+@pytest.mark.parametrize("name", ["pixelwise-mnist", "pixelwise-fashion"])
+def test_a_preset_with_a_search_is_sound(name: str, tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    presets.apply(ROOT / "presets" / f"{name}.yaml", tmp_path / "params.yaml")
+    check(load_params(tmp_path / "params.yaml"))

@@ -10,7 +10,7 @@ from roigan.errors import exit_on_user_error
 from roigan.launch import forget_search, search, search_name
 from roigan.lineage import lineage
 from roigan.search import check
-from roigan.search_figures import fronts, importance, importances, parallel
+from roigan.search_figures import fronts, importance, importances, parallel, slices
 from roigan.tracking.trials import Trials
 from roigan.trials import Trial, best, pareto, preset, table
 
@@ -56,6 +56,7 @@ def write(trials: list[Trial], name: str, data: str) -> None:
     first = best(trials, tune.objectives)
     assert first, "search() returns at least one trial with scores"
     (TUNING / "best.yaml").write_text(preset(first, name, data))
+    slices(trials, tune).savefig(TUNING / "figures/slices.png", dpi=130)
     parallel(trials, tune).savefig(TUNING / "figures/parallel.png", dpi=130)
     if shares := importance(trials, tune):
         importances(shares).savefig(TUNING / "figures/importance.png", dpi=130)

@@ -55,13 +55,6 @@ class Params(Block):
                 raise ValueError(f"gates: mask {gate.mask!r} is not in masks.evaluate")
         return self
 
-    @model_validator(mode="after")
-    def _objectives_are_measured(self) -> Params:
-        for objective in self.tune.objectives:
-            if objective.mask and objective.mask not in self.masks.evaluate:
-                raise ValueError(f"tune: mask {objective.mask!r} is not in masks.evaluate")
-        return self
-
     def fingerprint(self, *blocks: str) -> str:
         """Hash of the named blocks: 16 hexadecimal digits. Where none is named, of all that a model is made
         by: of all blocks but `tune`."""
