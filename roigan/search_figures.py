@@ -8,6 +8,7 @@ import numpy as np
 import optuna
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from roigan.config import Domain, Objective, TuneParams
@@ -124,6 +125,8 @@ def slices(trials: Sequence[Trial], tune: TuneParams) -> Figure:
                 panel.plot(tried, [np.median(y[x == value]) for value in tried], color="#555555")
             if domain.loguniform or _decades(domain):
                 panel.set_xscale("log")
+                panel.set_xlim(0.7 * min(domain.extremes), 1.4 * max(domain.extremes))
+                panel.xaxis.set_minor_formatter(NullFormatter())
             panel.set_xlabel(key if row == len(names) - 1 else "", fontsize=9)
             panel.set_ylabel(name if column == 0 else "", fontsize=9)
             _plain(panel)

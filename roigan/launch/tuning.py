@@ -69,7 +69,7 @@ def search(params: Params, root: Path, name: str, on_trial: OnTrial) -> list[Tri
                 name=name,
                 storage_path=str(storage),
                 failure_config=tune.FailureConfig(max_failures=tried.retries),
-                checkpoint_config=tune.CheckpointConfig(num_to_keep=2),
+                checkpoint_config=tune.CheckpointConfig(num_to_keep=3),
                 callbacks=[_reporter()],
                 verbose=0,
             ),
