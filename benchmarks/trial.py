@@ -9,7 +9,7 @@ from __future__ import annotations
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import torch
 
 from benchmarks.measuring import provenance
 from roigan import paths
-from roigan.baselines import generated
+from roigan.baselines import Completion, generated
 from roigan.config import Params, changed, load_params
 from roigan.data import load_split, load_statistics
 from roigan.evaluate import measure
@@ -31,12 +31,58 @@ FAMILIES = ("ellipse", "rectangle", "mixture")
 SETTING = {"train.steps": 856, "train.num_workers": 0, "train.precision": "fp32"}  # twice through 6,858 faces
 
 
+def run_one(name: str, params: Params) -> dict[str, Any]:
+    """Train and score one set of parameters."""
+    model, rows, failure = trained(name, params)
+    if not model:
+        return {"failure": failure}
+    table = scored(params, FAMILIES, {"trial": generated(model)}).set_index("mask")
+    scores = {
+        f"{metric}_{family}": table[metric][family]
+        for metric in ("fid", "border", "psnr", "pids", "diversity")
+        for family in FAMILIES
+    }
+    late = {key: rows[-1].get(key) for key in ("D/adv", "G/info_c", "G/info_k")}
+    fid = statistics.fmean(scores[f"fid_{family}"] for family in FAMILIES)
+    return {"steps": params.train.steps, **late, "fid": fid, **scores}
+
+
+def trained(name: str, params: Params) -> tuple[Model | None, list[dict[str, Any]], str | None]:
+    """A model, its history, and why there is none, if so."""
+    with tempfile.TemporaryDirectory() as scratch:
+        rows: list[dict[str, Any]] = []
+        place = Place(
+            name, Path(), lambda row, folder: rows.append(row), Path(scratch),
+            say=lambda line: print(f"{name}: {line}", file=sys.stderr),
+        )  # fmt: skip
+        failure = train(params, place)
+        return None if failure else Model.load(Path(scratch) / "model"), rows, failure
+
+
+def scored(
+    params: Params,
+    families: Sequence[str],
+    completions: Mapping[str, Completion],
+    free: Mapping[str, Completion] = {},
+) -> pd.DataFrame:
+    """The evaluation of some methods on the test images under fresh masks, without the row `real`."""
+    share, size = params.masks.known_share, params.data.image_size
+    masks = {
+        family: sample(family, 1000, size, torch.Generator().manual_seed(0), share) for family in families
+    }
+    test, features = load_split(paths.PREPARED, "test"), load_features(paths.FEATURES)
+    table = measure(completions, test, masks, features, params.evaluate, free).table
+    return table[table["method"] != "real"]
+
+
 def run_all(
     variants: Mapping[str, Mapping[str, Any]],
     results: Path,
     more: Callable[[Params], dict[str, Any]] = lambda params: {},
+    run: Callable[[str, Params], dict[str, Any]] = run_one,
 ) -> pd.DataFrame:
-    """One row per variant, by the keys that it changes in params.yaml; `more` adds columns of its own.
+    """One row per variant, by the keys that it changes in params.yaml; `more` adds columns of its own, `run`
+    trains and scores otherwise than the function below.
 
     Returns the whole table.
     """
@@ -54,32 +100,3 @@ def run_all(
         table.to_csv(results, index=False, float_format="%.4g")
         print(row.iloc[0, :12].to_string(), file=sys.stderr)
     return table
-
-
-def run(name: str, params: Params) -> dict[str, Any]:
-    """Train and score one set of parameters."""
-    with tempfile.TemporaryDirectory() as scratch:
-        rows: list[dict[str, Any]] = []
-        place = Place(
-            name, Path(), lambda row, folder: rows.append(row), Path(scratch),
-            say=lambda line: print(f"{name}: {line}", file=sys.stderr),
-        )  # fmt: skip
-        failure = train(params, place)
-        if failure:
-            return {"failure": failure}
-        model = Model.load(Path(scratch) / "model")
-    masks = {
-        family: sample(family, 1000, params.data.image_size, torch.Generator().manual_seed(0))
-        for family in FAMILIES
-    }
-    test, features = load_split(paths.PREPARED, "test"), load_features(paths.FEATURES)
-    table = measure({"trial": generated(model)}, test, masks, features, params.evaluate).table
-    table = table[table["method"] == "trial"].set_index("mask")
-    scores = {
-        f"{metric}_{family}": table[metric][family]
-        for metric in ("fid", "border", "psnr", "pids", "diversity")
-        for family in FAMILIES
-    }
-    late = {key: rows[-1].get(key) for key in ("D/adv", "G/info_c", "G/info_k")}
-    fid = statistics.fmean(scores[f"fid_{family}"] for family in FAMILIES)
-    return {"steps": params.train.steps, **late, "fid": fid, **scores}

@@ -64,6 +64,9 @@ class RoIGANLosses(LossParams):
     info: Weight = 0.3
     l1: Weight = 0.0
     style: Weight = 0.0
+    known: Weight = 0.0
+    """The pixel-wise penalty of Ruffino et al. (2019) on G's whole image, their lam: for masks that leave
+    scattered pixels."""
 
     @property
     def dead(self) -> float:

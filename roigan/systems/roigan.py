@@ -305,6 +305,8 @@ class RoIGAN:
             terms["tv"] = w.tv * reconstruction.total_variation(y, M)
         if w.l1:
             terms["l1"] = w.l1 * reconstruction.l1(G, x)
+        if w.known:
+            terms["known"] = w.known * reconstruction.known_error(G, x, M)
         if w.kl:
             terms["kl"] = w.kl * latent.kl_standard_normal(mu, logvar)
         if w.info:
