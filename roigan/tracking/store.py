@@ -12,15 +12,21 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import requests
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.utils.credentials import get_default_host_creds
 from sqlalchemy.exc import SQLAlchemyError
 
 from roigan import paths
 from roigan.errors import UserError
 
 logging.getLogger("alembic").setLevel(logging.ERROR)  # a line for every table of a new database
+logging.getLogger("mlflow.store.db.utils").setLevel(
+    logging.CRITICAL
+)  # a traceback for what it raises as well
 
+PATIENCE = 5  # seconds in which a server has to say that it is there
 EMPTY = "no model is registered yet; `uv run dvc repro` makes one (after --pull: dvc repro -f -s register)"
 
 
@@ -35,10 +41,35 @@ def client(uri: str | None = None) -> Iterator[MlflowClient]:
     try:
         if uri is None and "MLFLOW_TRACKING_URI" not in os.environ:
             _create_database()
+        _reach(uri or store())
         yield MlflowClient(uri or store())
-    except (MlflowException, SQLAlchemyError) as error:
-        said = " ".join(f"MLflow at {uri or store()}: {error}".split())
-        raise UserError(re.sub("//[^/@ ]*@", "//", said)[:400]) from None  # an address may hold a password
+    except (MlflowException, SQLAlchemyError, requests.RequestException) as error:
+        raise _complaint(uri or store(), f": {error}") from None
+
+
+def _reach(uri: str) -> None:
+    """Raises UserError, within seconds, where a server does not answer; MLflow would try for minutes."""
+    if not uri.startswith(("http://", "https://")):
+        return
+    creds = get_default_host_creds(uri)
+    try:
+        answer = requests.get(
+            f"{uri.rstrip('/')}/health", timeout=PATIENCE, verify=creds.verify, cert=creds.client_cert_path
+        )
+        if answer.status_code < 500:
+            return
+        reason = f"{answer.status_code} {answer.reason}"
+    except requests.Timeout:
+        reason = f"nothing heard in {PATIENCE} s"
+    except requests.RequestException as error:
+        reason = str(error).rsplit(": ", 1)[-1].strip("()'\"")
+    raise _complaint(uri, f" does not answer ({reason}); start it, or correct MLFLOW_TRACKING_URI")
+
+
+def _complaint(uri: str, text: str) -> UserError:
+    """One line of limited length, without the login that an address may hold, SQL and urllib3's preludes."""
+    noise = r"(?<=//)[^/@ ]*@|\(raised as a result of [^)]*\) | \[SQL: .*|HTTPS?ConnectionPool.*\(Caused by "
+    return UserError(re.sub(noise, "", " ".join(f"MLflow at {uri}{text}".split()))[:400])
 
 
 @contextmanager
