@@ -10,8 +10,10 @@ import os
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # a minute's patience with a server, not four
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # it may hold a login
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # a server that answers 5xx: 14 s, not minutes
 
+from roigan.tracking.outbox import Outbox, outbox
 from roigan.tracking.promotion import champion, history, promote, refuse, rollback
 from roigan.tracking.registry import (
     CANDIDATE,
@@ -31,6 +33,7 @@ from roigan.tracking.store import store
 __all__ = [
     "CANDIDATE",
     "CHAMPION",
+    "Outbox",
     "champion",
     "compare",
     "download",
@@ -44,6 +47,7 @@ __all__ = [
     "log_evaluation",
     "log_metrics",
     "model_table",
+    "outbox",
     "promote",
     "refuse",
     "register",

@@ -20,6 +20,7 @@ from roigan.card import model_card
 from roigan.config import Params
 from roigan.errors import UserError
 from roigan.lineage import lineage
+from roigan.tracking.outbox import outbox
 from roigan.tracking.package import pack
 from roigan.tracking.runs import finish_run, log_artifacts, log_history, log_metrics, start_run
 from roigan.tracking.store import EMPTY, client, reader, store
@@ -33,9 +34,11 @@ def register(params: Params, folder: Path = paths.MODEL) -> ModelVersion:
     """Register the weights in `folder` unless a version has them already; alias `candidate` moves there.
 
     The run is the training's own, found by the fingerprint in config.json; where it is gone, it is made anew
-    from the artefacts. Raises UserError where the folder holds no model.
+    from the artefacts. What waits in the outbox is delivered first. Raises UserError where the folder holds
+    no model.
     """
     config, sha256 = read_model(folder)
+    outbox().deliver()
     with client() as opened:
         version = _with_weights(opened, params.register_.name, sha256)
         version = version or _new_version(opened, params, folder, config, sha256)
@@ -56,7 +59,7 @@ def _new_version(
 ) -> ModelVersion:
     name, tags = params.register_.name, {**lineage(params), "sha256": sha256}
     run_id = start_run(params, config.get("fingerprint", sha256[:16]), tags)
-    if not opened.get_run(run_id).data.metrics and paths.HISTORY.is_file():
+    if paths.HISTORY.is_file():
         log_history(run_id, paths.HISTORY)
     card = model_card(params, config, tags)
     place = f"model-{sha256[:16]}"  # a run that was repeated may hold other weights already

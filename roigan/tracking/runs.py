@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
+from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 
 from roigan.config import Params
@@ -52,31 +53,34 @@ def flat(params: Params) -> Iterable[tuple[str, str]]:
             yield f"{block}.{key}".rstrip("."), str(value)[:LONGEST_PARAM]
 
 
-def log_metrics(run_id: str, step: int, metrics: Mapping[str, float], uri: str | None = None) -> None:
-    """Add a point to each metric ("G/adv": 0.7); `uri` is the driver's `store()`, for another process."""
+def log_metrics(run_id: str, step: int, metrics: Mapping[str, float]) -> None:
+    """Add a point to each metric ("evaluation/fid": 0.7); a training's own go through the outbox."""
     now = int(time.time() * 1000)
-    _log_points(run_id, [Metric(name, float(value), now, step) for name, value in metrics.items()], uri)
+    with client() as opened:
+        log_points(opened, run_id, [Metric(name, float(value), now, step) for name, value in metrics.items()])
 
 
 def log_history(run_id: str, history: Path) -> None:
-    """Give a run that was made anew the curves of its training: every numeric column of the stage's CSV."""
+    """Give a run the rows of its training's CSV that it lacks: all of them where the run was made anew, one
+    where the training was killed between a checkpoint and its report."""
     table = pd.read_csv(history)
     now = int(time.time() * 1000)
     names = [str(name) for name in table.select_dtypes("number") if name != "step"]
-    _log_points(
-        run_id,
-        [
+    with client() as opened:
+        known = {point.step for point in opened.get_metric_history(run_id, names[0])}
+        points = [
             Metric(name, float(value), now, int(step))
             for name in names
             for step, value in table[["step", name]].dropna().itertuples(index=False)
-        ],
-    )
+            if step not in known
+        ]
+        log_points(opened, run_id, points)
 
 
-def _log_points(run_id: str, points: list[Metric], uri: str | None = None) -> None:
-    with client(uri) as opened:
-        for i in range(0, len(points), LARGEST_BATCH):
-            opened.log_batch(run_id, metrics=points[i : i + LARGEST_BATCH])
+def log_points(opened: MlflowClient, run_id: str, points: list[Metric]) -> None:
+    """Any number of points, in batches that MLflow takes; those that the run has already are not doubled."""
+    for i in range(0, len(points), LARGEST_BATCH):
+        opened.log_batch(run_id, metrics=points[i : i + LARGEST_BATCH])
 
 
 def log_artifacts(run_id: str, files: Iterable[Path], folder: str | None = None) -> None:
