@@ -1,12 +1,13 @@
 """Stage `tune`: trials of numbers in params.yaml; a table, figures and the best of them remain."""
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from roigan import tracking
 from roigan.board import Board
 from roigan.config import load_params
-from roigan.errors import exit_on_user_error
+from roigan.errors import UserError, exit_on_user_error
 from roigan.launch import forget_search, search, search_name
 from roigan.lineage import lineage
 from roigan.search import check
@@ -21,25 +22,32 @@ def main() -> None:
     params, root = load_params(), Path.cwd().resolve()
     check(params)
     tune, name, tags = params.tune, search_name(params, root), lineage(params)
+    outbox = tracking.outbox()
+    outbox.deliver()  # what an earlier search or training left
     parent = tracking.start_run(params, name, tags)
-    record = Trials(params, name, parent, tags)
+    record = Trials(params, name, parent, tags, outbox)
     print(f"tune: {name}, {tune.count} trials of {tune.steps} steps", flush=True)
     try:
         with Board(tune) as board:
 
             def on_trial(trials: list[Trial], trial: Trial) -> None:
-                record.see(trial)
+                if said := record.see(trial):
+                    print(f"tune: {said}", flush=True)
                 board.see(trials, trial)
 
             trials = search(params, root, name, on_trial)
         for trial in trials:  # also those that ended while nobody listened
             record.see(trial)
     except BaseException:
-        tracking.finish_run(parent, "FAILED")
+        with suppress(UserError):  # not in the way of what has happened
+            outbox.end(parent, "FAILED")
         raise
     write(trials, name, tags.get("data", ""))
-    tracking.log_artifacts(parent, sorted(TUNING.iterdir()))
-    tracking.finish_run(parent)
+    try:
+        outbox.end(parent)
+        tracking.log_artifacts(parent, sorted(TUNING.iterdir()))
+    except UserError as error:
+        print(f"tune: {error}; the next stage delivers what is missing of the trials")
     forget_search(name)
 
 

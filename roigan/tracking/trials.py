@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from roigan.config import Params
+from roigan.errors import UserError
 from roigan.search import trial_params
-from roigan.tracking.runs import finish_run, log_metrics, start_run
+from roigan.tracking.outbox import Outbox
+from roigan.tracking.runs import start_run
 from roigan.tracking.store import client
 from roigan.trials import ENDED, FAILED, Trial
 
@@ -14,24 +16,35 @@ from roigan.trials import ENDED, FAILED, Trial
 class Trials:
     """Writes what becomes of trials into the child runs of a run."""
 
-    def __init__(self, params: Params, search: str, parent: str, tags: Mapping[str, str]) -> None:
+    def __init__(
+        self, params: Params, search: str, parent: str, tags: Mapping[str, str], outbox: Outbox
+    ) -> None:
         """parent: id of the run of the search, whose name is `search`; tags: for every child."""
-        self.params, self.search, self.parent, self.tags = params, search, parent, tags
+        self.params, self.search, self.parent, self.tags, self.outbox = params, search, parent, tags, outbox
         self.runs: dict[str, str] = {}  # trial's id -> run's id
         self.logged: dict[str, int] = {}  # trial's id -> the last step in its run
 
-    def see(self, trial: Trial) -> None:
-        """Log what is new: the trial's beginning, a measurement, its end."""
-        if trial.id not in self.runs:
-            self._open(trial)
-        run_id = self.runs[trial.id]
-        if trial.step > self.logged[trial.id]:
-            self.logged[trial.id] = trial.step
-            terms = {name: value for name, value in trial.terms.items() if "/" in name}
-            log_metrics(run_id, trial.step, {**trial.scores, **terms})
-        if trial.state in (ENDED, FAILED):
-            stopped = trial.step < self.params.tune.steps
-            finish_run(run_id, "FAILED" if trial.state == FAILED else "KILLED" if stopped else "FINISHED")
+    def see(self, trial: Trial) -> str | None:
+        """Log what is new: the trial's beginning, a measurement, its end.
+
+        Want of a store stops no search: returns a line to be said of it. A trial that begins meanwhile gets
+        its run, with its last measurement, when the store is back.
+        """
+        try:
+            if trial.id not in self.runs:
+                self._open(trial)
+            run_id, said = self.runs[trial.id], None
+            if trial.step > self.logged[trial.id]:
+                self.logged[trial.id] = trial.step
+                terms = {name: value for name, value in trial.terms.items() if "/" in name}
+                said = self.outbox.point(run_id, trial.step, {**trial.scores, **terms})
+            if trial.state in (ENDED, FAILED):
+                stopped = trial.step < self.params.tune.steps
+                status = "FAILED" if trial.state == FAILED else "KILLED" if stopped else "FINISHED"
+                self.outbox.end(run_id, status)
+        except UserError as error:
+            return f"trial {trial.number}: {error}; the search goes on"
+        return said
 
     def _open(self, trial: Trial) -> None:
         fingerprint = f"{self.search}/{trial.id}"
