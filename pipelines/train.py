@@ -15,11 +15,9 @@ from roigan.lineage import lineage
 NOT_TERMS = {"step", "said"}
 
 
-def log_epoch(run_id: str, outbox: tracking.Outbox, row: dict[str, Any]) -> None:
+def log_epoch(run_id: str, outbox: tracking.Outbox, row: dict[str, Any]) -> str | None:
     """The only writer of a training's metrics; under Ray it runs in the controller, hence the outbox."""
-    said = outbox.point(run_id, row["step"], {name: row[name] for name in row if name not in NOT_TERMS})
-    if said:
-        print(f"train: {said}", flush=True)
+    return outbox.point(run_id, row["step"], {name: row[name] for name in row if name not in NOT_TERMS})
 
 
 def main() -> None:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-TENSORS, STATE = "state.safetensors", "state.json"
+from roigan.errors import UserError
+from roigan.model import sha256_of
+
+TENSORS, STATE, SEAL = "state.safetensors", "state.json", "files.json"
+FULL = {errno.ENOSPC, errno.EDQUOT}  # what a disk without room says
+
+
+class Damaged(Exception):
+    """A checkpoint folder that is not what was sealed: cut off, altered, or never finished."""
 
 
 def save(
@@ -48,3 +60,41 @@ def load(
         optimizer.load_state_dict(content)
     state: dict[str, Any] = json.loads((folder / STATE).read_text())
     return state
+
+
+def seal(folder: Path) -> None:
+    """Write down the hashes of all files of a folder, once it is complete."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path != folder / SEAL]
+    hashes = {str(path.relative_to(folder)): sha256_of(path) for path in files}
+    (folder / SEAL).write_text(json.dumps(hashes, indent=1))
+
+
+def check(folder: Path) -> None:
+    """Raise Damaged, with one line that names a file, unless the folder is as it was sealed."""
+    try:
+        hashes = json.loads((folder / SEAL).read_text())
+        for name, wanted in hashes.items():
+            if sha256_of(folder / name) != wanted:
+                raise Damaged(f"{name} is not what was written")
+    except FileNotFoundError as error:
+        raise Damaged(f"{Path(error.filename).name} is missing") from None
+    except (ValueError, AttributeError, TypeError):
+        raise Damaged(f"{SEAL} cannot be read") from None
+
+
+@contextmanager
+def writing(step: int) -> Iterator[None]:
+    """Turns a full disk, a lost share and their like into one line."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise unwritten(step, error) from error
+
+
+def unwritten(step: int, error: Exception) -> UserError:
+    """The line for a checkpoint that could not be written."""
+    reason = (getattr(error, "strerror", None) or str(error)).strip().splitlines()[0]
+    return UserError(
+        f"the checkpoint of step {step} cannot be written ({reason}); "
+        "when that is mended, the same command goes on from the one before"
+    )

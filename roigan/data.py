@@ -32,12 +32,15 @@ def to_uint8(x: Tensor) -> np.ndarray:
 def load_split(folder: Path, split: str) -> np.ndarray:
     """The packed images of a split: uint8 [N, H, W, C], memory-mapped.
 
-    Raises UserError where the stage `prepare` has not written them.
+    Raises UserError where the stage `prepare` has not written them, or not to the end.
     """
     path = Path(folder) / f"{split}.npy"
     if not path.is_file():
         raise UserError(f"{path} does not exist; run the stage `prepare` first (dvc repro prepare)")
-    return np.load(path, mmap_mode="r", allow_pickle=False)
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise UserError(f"{path} is damaged ({error}); run dvc repro -f prepare") from None
 
 
 def load_statistics(folder: Path) -> dict[str, Any]:
@@ -45,7 +48,10 @@ def load_statistics(folder: Path) -> dict[str, Any]:
     path = Path(folder) / "statistics.json"
     if not path.is_file():
         raise UserError(f"{path} does not exist; run the stage `prepare` first (dvc repro prepare)")
-    statistics: dict[str, Any] = json.loads(path.read_text())
+    try:
+        statistics: dict[str, Any] = json.loads(path.read_text())
+    except ValueError:
+        raise UserError(f"{path} is damaged; run dvc repro -f prepare") from None
     return statistics
 
 

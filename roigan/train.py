@@ -118,11 +118,14 @@ def train(params: Params, place: Place) -> str | None:
             folder = place.scratch
             if epoch % params.train.sample_every == 0 or last == params.train.steps:
                 samples[f"{last:07d}.png"] = show.picture(average)
-            for file, picture in samples.items():
-                save_png(folder / "samples" / file, picture)
-            checkpoint.save(folder, kept, optimizers, state)
-            write_history(folder / "history.csv", state["history"])
-            save_model(folder / "model", average, model_config(params, place, perceptual, state["precision"]))
+            config = model_config(params, place, perceptual, state["precision"])
+            with checkpoint.writing(last):
+                for file, picture in samples.items():
+                    save_png(folder / "samples" / file, picture)
+                checkpoint.save(folder, kept, optimizers, state)
+                write_history(folder / "history.csv", state["history"])
+                save_model(folder / "model", average, config)
+                checkpoint.seal(folder)
         place.report(row, folder)
     return None
 

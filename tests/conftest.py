@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,10 @@ from roigan import paths
 from roigan.config import Params, changed, load_params
 from roigan.features import make_features
 from roigan.masks import sample, save_cache
+from tests import stage
+
+if TYPE_CHECKING:
+    from tests.bucket import Bucket
 
 ROOT = Path(__file__).parent.parent
 
@@ -104,6 +109,28 @@ def prepared(small: Callable[..., Params], tmp_path_factory: pytest.TempPathFact
     return lay_out(tmp_path_factory.mktemp("prepared"), small())
 
 
+@pytest.fixture
+def two_workers(prepared: Path, small: Callable[..., Params], tmp_path: Path) -> Path:
+    """A prepared project whose parameters ask for a group of two ranks and twelve epochs."""
+    return _two_workers(prepared, small, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(
+    prepared: Path, small: Callable[..., Params], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """`two_workers` after its training; not to be written to."""
+    project = _two_workers(prepared, small, tmp_path_factory.mktemp("undisturbed"))
+    stage.finish(project, stage.start(project))
+    return project
+
+
+def _two_workers(prepared: Path, small: Callable[..., Params], folder: Path) -> Path:
+    shutil.copytree(prepared, folder, dirs_exist_ok=True)
+    stage.write(folder, small(train__num_workers=2, train__steps=stage.EVERY_EPOCH[-1]))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty MLflow database, to be copied: making its tables takes seconds, a copy nothing."""
@@ -112,3 +139,17 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
     MlflowClient(f"sqlite:///{path}").search_experiments()
     return path
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
+    """An empty bucket of an S3 in this process, whose keys lie in the environment."""
+    from tests import bucket as s3
+
+    for name, value in s3.KEYS.items():
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_PROFILE", "AWS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    served = s3.Bucket()
+    yield served
+    served.stop()

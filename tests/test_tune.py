@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from roigan.config import load_params
-from tests.test_launch import write
+from tests.stage import write
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

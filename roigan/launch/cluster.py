@@ -1,9 +1,10 @@
-"""Ray itself: on this machine or a cluster, quiet, and the device that params.yaml asks for."""
+"""Ray itself: on this machine or a cluster, quiet, and what of it every worker gets."""
 
 from __future__ import annotations
 
 import logging
 import os
+import socket
 
 from roigan.config import Params
 from roigan.errors import UserError
@@ -18,23 +19,72 @@ QUIET = {
 
 
 def start_ray(params: Params) -> None:
-    """Join the cluster that RAY_ADDRESS names, else start Ray on this machine."""
+    """Join the cluster that RAY_ADDRESS names, else start Ray on this machine.
+
+    Raises UserError where there is no such cluster.
+    """
     os.environ.update({key: os.environ.get(key, value) for key, value in QUIET.items()})
     import ray
+    from ray.exceptions import AuthenticationError
 
     if ray.is_initialized():
         return
-    device(params)
-    address = os.environ.get("RAY_ADDRESS", "local")
+    address = os.environ.get("RAY_ADDRESS") or "local"
+    if address == "local":
+        device(params)  # on a cluster, the machine that starts the training may have no GPU
+    else:
+        _knock(address)
     cores = max(os.cpu_count() or 1, params.train.num_workers) if address == "local" else None
-    # what workers say comes through reports; Ray's own forwarding would prefix, repeat and interleave it
-    ray.init(
-        address=address,
-        num_cpus=cores,
-        include_dashboard=False,  # half a dozen processes that a laptop has no use for
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-    )
+    try:
+        # what workers say comes through reports; Ray's own forwarding would prefix, repeat and interleave it
+        ray.init(
+            address=address,
+            num_cpus=cores,
+            include_dashboard=False,  # half a dozen processes that a laptop has no use for
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except (ConnectionError, AuthenticationError) as error:
+        reason = str(error).strip().splitlines()[0].split(". ")[0]
+        raise UserError(
+            f"RAY_ADDRESS: cannot join Ray at {address} ({reason}); have both the same token and version?"
+        ) from None
+
+
+def _knock(address: str) -> None:
+    """Raise UserError where nobody listens at HOST:PORT; Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdigit()):  # `auto`, say
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except OSError as error:
+        raise UserError(f"RAY_ADDRESS: no Ray at {address} ({error.strerror or error})") from None
+
+
+def share(params: Params) -> dict[str, float]:
+    """What every worker asks for: a GPU if wanted, and the most cores with which all find a machine.
+
+    Cores become threads. Machines may differ, and a worker cannot reach over two of them: 4 cores here and
+    8 there are room for two workers of 4. One core where the machines that are up are too few for all.
+    """
+    gpu = {"GPU": 1.0} if params.train.use_gpu else {}
+    most = max((int(node.get("CPU", 0)) for node in _machines()), default=1)
+    for cores in range(most, 1, -1):
+        if room({"CPU": cores} | gpu) >= params.train.num_workers:
+            return {"CPU": cores} | gpu
+    return {"CPU": 1} | gpu
+
+
+def room(need: dict[str, float]) -> int:
+    """How many workers that need so much find place on the machines that are up."""
+    return sum(int(min(node.get(name, 0) // amount for name, amount in need.items())) for node in _machines())
+
+
+def _machines() -> list[dict[str, float]]:
+    import ray
+
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 def device(params: Params) -> str:

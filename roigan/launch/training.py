@@ -2,37 +2,47 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from roigan import paths
+from roigan import checkpoint, paths
 from roigan.config import Params
 from roigan.errors import UserError
-from roigan.launch.cluster import device, start_ray
+from roigan.launch.cluster import device, room, share, start_ray
+from roigan.launch.storage import Storage, label, storage_of
 from roigan.train import Place, train
 
-OnReport = Callable[[dict[str, Any]], None]
+OnReport = Callable[[dict[str, Any]], str | None]
+"""What it returns, if anything, is said."""
 
 
 def launch(params: Params, root: Path, name: str, on_report: OnReport) -> Path:
     """Train to the end and return the folder of the last checkpoint.
 
-    A run of the same name that was interrupted goes on from its last checkpoint. on_report gets every
+    A run of the same name that was interrupted goes on from its last whole checkpoint. on_report gets every
     epoch's metrics, once; under Ray it runs in the controller process and must be picklable. Lines of
     progress are printed here. Raises UserError where the run had to stop (a term became NaN, say); the
     environment variable ROIGAN_FRESH=1 discards an interrupted run instead of continuing it.
     """
     if os.environ.get("ROIGAN_FRESH", "0") not in ("", "0"):
         forget(name)
+    storage, scratch = storage_of(name), _scratch(name)
     run = _in_process if params.train.num_workers == 0 else _in_ray_group
-    failure, folder = run(params, root, name, on_report)
+    try:
+        failure = run(params, root, name, storage, on_report)
+    except KeyboardInterrupt:
+        _print("interrupted; the same command goes on from the last checkpoint")
+        raise
     if failure:
         raise UserError(f"training stopped: {failure}")
+    folder = storage.newest(scratch / "fetched", _print)
     if folder is None:
         raise UserError("training wrote no checkpoint; is train.steps positive?")
     return folder
@@ -40,56 +50,59 @@ def launch(params: Params, root: Path, name: str, on_report: OnReport) -> Path:
 
 def forget(name: str) -> None:
     """Delete the checkpoints of a run, once its results are stored elsewhere."""
-    shutil.rmtree(paths.state() / "runs" / name, ignore_errors=True)
+    storage_of(name).clear()
+    shutil.rmtree(_scratch(name), ignore_errors=True)
+
+
+def _scratch(name: str) -> Path:
+    """A folder for what is on its way to the storage or from there; not in it, for it may be the storage."""
+    return paths.state() / "unfinished" / name
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)
 
 
 # --- In this process ----------------------------------------------------------------------------------
 
 
-def _in_process(params: Params, root: Path, name: str, on_report: OnReport) -> tuple[str | None, Path | None]:
-    kept = paths.state() / "runs" / name
-    shutil.rmtree(kept / "unfinished", ignore_errors=True)
-    finished = sorted(kept.glob("checkpoint-*"))
-
+def _in_process(params: Params, root: Path, name: str, storage: Storage, on_report: OnReport) -> str | None:
     def report(metrics: dict[str, Any], folder: Path | None) -> None:
         if folder:
-            new = kept / f"checkpoint-{metrics['step']:08d}"
-            shutil.rmtree(new, ignore_errors=True)
-            folder.rename(new)  # atomic: a checkpoint is there whole or not at all
-            for old in sorted(kept.glob("checkpoint-*"))[:-2]:
-                shutil.rmtree(old)
-        on_report(metrics)
+            with checkpoint.writing(metrics["step"]):
+                storage.keep(folder, metrics["step"])
+        if line := on_report(metrics):
+            _print(line)
 
+    scratch = _scratch(name)
+    shutil.rmtree(scratch, ignore_errors=True)
     place = Place(
         name=name,
         root=root,
         report=report,
-        scratch=kept / "unfinished",
-        say=lambda line: print(line, flush=True),
+        scratch=scratch / "checkpoint",
+        say=_print,
         device=device(params),
-        resume=finished[-1] if finished else None,
+        resume=storage.newest(scratch / "fetched", _print),
     )
-    failure = train(params, place)
-    finished = sorted(kept.glob("checkpoint-*"))
-    return failure, finished[-1] if finished else None
+    return train(params, place)
 
 
 # --- In a Ray Train group -----------------------------------------------------------------------------
 
 
-def _in_ray_group(
-    params: Params, root: Path, name: str, on_report: OnReport
-) -> tuple[str | None, Path | None]:
+def _in_ray_group(params: Params, root: Path, name: str, storage: Storage, on_report: OnReport) -> str | None:
     start_ray(params)
-    import ray
     from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
     from ray.train.v2.api.exceptions import TrainingFailedError
 
-    workers = params.train.num_workers
-    storage = paths.state() / "runs"
-    said = storage / f"{name}.progress"
-    storage.mkdir(exist_ok=True)
+    # a folder of its own for every start: Ray keeps a list of checkpoints there, and where that list was cut
+    # it starts no more. What lies in the storage is all that counts here.
+    attempt = time.strftime("%Y%m%d-%H%M%S")
+    need = share(params)
+    said = _scratch(name) / "progress"
+    said.parent.mkdir(parents=True, exist_ok=True)
     said.write_text("")
     trainer = TorchTrainer(
         _worker,  # type: ignore[arg-type]  # Ray types it without the return value that it passes on
@@ -97,35 +110,47 @@ def _in_ray_group(
             "params": params.model_dump(mode="json", by_alias=True),
             "root": str(root),
             "name": name,
+            "storage": storage,
+            "attempt": attempt,
         },
         scaling_config=ScalingConfig(
-            num_workers=workers,
-            use_gpu=params.train.use_gpu,
-            resources_per_worker={"CPU": max(1, int(ray.cluster_resources()["CPU"]) // workers)}
-            | ({"GPU": 1} if params.train.use_gpu else {}),
+            num_workers=params.train.num_workers, use_gpu=params.train.use_gpu, resources_per_worker=need
         ),
         run_config=RunConfig(
-            name=name,
-            storage_path=str(storage),
+            name=attempt,
+            storage_path=storage.path,
+            storage_filesystem=storage.files,
             failure_config=FailureConfig(max_failures=params.train.max_failures),
             checkpoint_config=CheckpointConfig(num_to_keep=2),
             callbacks=[_controller_callback(on_report, said)],
         ),
     )
     stop = threading.Event()
-    echo = threading.Thread(target=_echo, args=(said, stop), daemon=True)
-    echo.start()
+    threads = [
+        threading.Thread(target=_echo, args=(said, stop), daemon=True),
+        threading.Thread(target=_watch, args=(need, params.train.num_workers, stop), daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
     try:
         result = trainer.fit()
     except TrainingFailedError as error:
+        stopped = getattr(error, "controller_failure", None)
+        if isinstance(stopped, UserError):
+            return str(stopped)
         cause = str(error).strip().splitlines()[-1]
-        raise UserError(f"training failed on all tries ({cause}); the checkpoints are kept") from error
+        raise UserError(
+            f"training failed ({cause}); the checkpoints are kept, the same command goes on from the last one"
+        ) from error
+    except SystemExit:  # how Ray answers Ctrl-C, with an exit code of 0
+        raise KeyboardInterrupt from None
     finally:
         stop.set()
-        echo.join()
+        for thread in threads:
+            thread.join()
         said.unlink(missing_ok=True)
     failure: str | None = getattr(result, "return_value", None)  # of rank 0
-    return failure, Path(result.checkpoint.path) if result.checkpoint else None
+    return failure
 
 
 def _worker(config: dict[str, Any]) -> str | None:
@@ -136,35 +161,44 @@ def _worker(config: dict[str, Any]) -> str | None:
     from roigan.config import parse_params
 
     context, lines = ray.train.get_context(), list[str]()
+    storage: Storage = config["storage"]
 
     def report(metrics: dict[str, Any], folder: Path | None) -> None:
-        checkpoint = ray.train.Checkpoint.from_directory(str(folder)) if folder else None
-        ray.train.report(metrics | {"said": lines.copy()}, checkpoint=checkpoint)
+        kept = ray.train.Checkpoint.from_directory(str(folder)) if folder else None
+        # the suffix: an epoch that is repeated gets a folder of its own
+        called = f"{label(metrics['step'])}-{os.urandom(2).hex()}"
+        try:
+            ray.train.report(metrics | {"said": lines.copy()}, checkpoint=kept, checkpoint_dir_name=called)
+        except OSError as error:
+            storage.drop(f"{storage.path}/{config['attempt']}/{called}")
+            if error.errno in checkpoint.FULL:
+                raise checkpoint.unwritten(metrics["step"], error) from error
+            raise  # a bucket that is out of reach may be back at the next try
         lines.clear()
 
     def wrap(net: Any) -> Any:
         return prepare_model(net, parallel_strategy_kwargs={"broadcast_buffers": False})
 
-    last = ray.train.get_checkpoint()
     with tempfile.TemporaryDirectory() as scratch:
-        try:
-            return train(
-                parse_params(config["params"]),
-                Place(
-                    name=config["name"],
-                    root=Path(config["root"]),
-                    report=report,
-                    scratch=Path(scratch) / "checkpoint",
-                    say=lines.append,
-                    rank=context.get_world_rank(),
-                    world=context.get_world_size(),
-                    device=get_device(),
-                    wrap=wrap,
-                    resume=Path(last.path) if last else None,
-                ),
-            )
-        except UserError as error:  # trying again would not help
-            return str(error)
+        # all ranks choose alike: nothing new is written before all of them have chosen
+        resume = storage.newest(Path(scratch) / "fetched", lines.append)
+        if resume:  # whoever wrote it may have been lost before the controller had heard of it
+            report(json.loads((resume / checkpoint.STATE).read_text())["history"][-1], None)
+        return train(
+            parse_params(config["params"]),
+            Place(
+                name=config["name"],
+                root=Path(config["root"]),
+                report=report,
+                scratch=Path(scratch) / "checkpoint",
+                say=lines.append,
+                rank=context.get_world_rank(),
+                world=context.get_world_size(),
+                device=get_device(),
+                wrap=wrap,
+                resume=resume,
+            ),
+        )
 
 
 def _controller_callback(on_report: OnReport, said: Path) -> Any:
@@ -174,11 +208,15 @@ def _controller_callback(on_report: OnReport, said: Path) -> Any:
     class Controller(UserCallback):
         def after_report(self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Any) -> None:
             lines = metrics[0].pop("said")
+            if line := on_report(metrics[0]):
+                lines.append(line)
             with said.open("a") as file:
                 file.writelines(f"{line}\n" for line in lines)
-            on_report(metrics[0])
 
         def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
+            for error in worker_exceptions.values():
+                if isinstance(error, UserError):
+                    raise error  # ends the run: trying again would not help
             rank, error = next(iter(worker_exceptions.items()))
             reason = (str(error).strip() or type(error).__name__).splitlines()[-1].split(". ")[0]
             with said.open("a") as file:
@@ -196,3 +234,13 @@ def _echo(said: Path, stop: threading.Event) -> None:
             if ended:
                 return
             stop.wait(0.5)
+
+
+def _watch(need: dict[str, float], workers: int, stop: threading.Event) -> None:
+    """Say so where machines are missing: Ray waits for them without a word."""
+    before = workers
+    while not stop.wait(5):
+        now = min(workers, room(need))
+        if now < workers and now != before:
+            _print(f"waiting for machines: the cluster has room for {now} of {workers} workers")
+        before = now

@@ -1,0 +1,73 @@
+"""The stage `train` as a process of its own, which tests watch, kill and start again."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import yaml
+
+from roigan.config import Params
+
+ROOT = Path(__file__).parent.parent
+EVERY_EPOCH = list(range(3, 37, 3))  # the steps of `two_workers`
+
+
+def write(project: Path, params: Params) -> None:
+    (project / "params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json", by_alias=True)))
+
+
+def start(project: Path, log: str = "log.txt", **environment: str) -> subprocess.Popen[bytes]:
+    """The stage `train` as DVC starts it."""
+    inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+    ours = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    with (project / log).open("wb") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "pipelines.train"],
+            cwd=project, stdout=output, stderr=subprocess.STDOUT, env=inherited | ours | environment,
+        )  # fmt: skip
+
+
+FOREIGN = ("MLFLOW_TRACKING_URI", "RAY_ADDRESS", "ROIGAN_CHECKPOINTS")
+
+
+def wait_for(project: Path, text: str, process: subprocess.Popen[bytes], log: str = "log.txt") -> None:
+    """Until the log holds `text`; fails when the process ends first or after five minutes."""
+    for _ in range(1500):
+        if text in (project / log).read_text():
+            return
+        assert process.poll() is None, (project / log).read_text()
+        time.sleep(0.2)
+    raise AssertionError(f"{text!r} did not appear:\n" + (project / log).read_text())
+
+
+def finish(project: Path, process: subprocess.Popen[bytes], log: str = "log.txt") -> str:
+    assert process.wait(timeout=300) == 0, (project / log).read_text()
+    return (project / log).read_text()
+
+
+def workers_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """The ranks of a training among the offspring of a process."""
+    return [
+        child
+        for child in psutil.Process(process.pid).children(recursive=True)
+        if "RayTrainWorker" in " ".join(child.cmdline())
+    ]
+
+
+def steps_in(log: str) -> list[int]:
+    """The steps after which a log shows that an epoch ended, in order."""
+    return [int(step) for step in re.findall(r"^epoch \d+  step (\d+)/", log, re.MULTILINE)]
+
+
+def points(project: Path) -> list[int]:
+    """The steps at which MLflow has a value of D/adv, in order."""
+    with sqlite3.connect(project / ".roigan/mlflow.db") as database:
+        rows = database.execute("SELECT step FROM metrics WHERE key = 'D/adv' ORDER BY step")
+        return [step for (step,) in rows]

@@ -1,0 +1,207 @@
+"""Several Ray nodes on this machine, checkpoints in a bucket: a node is killed, then the head and driver."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from unittest.mock import Mock
+
+import psutil
+import pytest
+from safetensors.torch import load_file
+
+from roigan.errors import UserError
+from roigan.launch import cluster, training
+from tests.bucket import Bucket
+from tests.stage import EVERY_EPOCH, ROOT, finish, start, steps_in, wait_for, workers_of
+
+CORES = max(2, os.cpu_count() or 1) // 2  # of a worker in `undisturbed`: as many threads, the same sums
+
+
+# --- The shares of the workers ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("machines", "workers", "gpu", "cores"),
+    [
+        ([{"CPU": 2}], 2, False, 1),
+        ([{"CPU": 16}], 2, False, 8),
+        ([{"CPU": 4}, {"CPU": 8}], 2, False, 4),  # and not 12 / 2, which no first machine has
+        ([{"CPU": 2}] * 3, 2, False, 2),
+        ([{"CPU": 4}, {"CPU": 8, "GPU": 1}, {"CPU": 8, "GPU": 1}], 2, True, 8),  # deploy/ray-cluster.yaml
+        ([{"CPU": 96, "GPU": 8}], 8, True, 12),
+        ([{"CPU": 4}], 8, False, 1),  # too few: Ray waits for more
+        ([{}, {"CPU": 3}], 1, False, 3),
+    ],
+)
+def test_workers_get_the_most_cores_with_which_all_find_a_machine(
+    machines, workers, gpu, cores, small, monkeypatch
+) -> None:
+    monkeypatch.setattr(cluster, "_machines", lambda: machines)
+    params = small(train__num_workers=workers, train__use_gpu=gpu)
+    assert cluster.share(params) == {"CPU": cores} | ({"GPU": 1} if gpu else {})
+
+
+def test_a_cluster_that_is_not_there_is_one_line_at_once(small, monkeypatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{free_port()}")
+    with pytest.raises(UserError, match=r"^RAY_ADDRESS: no Ray at 127\.0\.0\.1:\d+ \(Connection refused\)$"):
+        cluster.start_ray(small(train__use_gpu=True))  # the GPU may be elsewhere
+
+
+def test_missing_machines_are_said_once_for_every_change(monkeypatch, capsys) -> None:
+    rooms = iter([4, 2, 2, 4, 3, 5])
+    stop = Mock(wait=Mock(side_effect=[False] * 6 + [True]))
+    monkeypatch.setattr(training, "room", lambda need: next(rooms))
+    training._watch({"CPU": 1}, 4, stop)
+    said = capsys.readouterr().out.splitlines()
+    assert said == [f"waiting for machines: the cluster has room for {n} of 4 workers" for n in (2, 3)]
+
+
+def test_what_one_rank_complains_of_ends_the_run_and_other_losses_do_not(tmp_path: Path) -> None:
+    """A share that one machine has not mounted, say: the other ranks would wait for that rank for ever."""
+    said = tmp_path / "said"
+    callback = training._controller_callback(lambda row: None, said)
+    callback.after_exception(None, {1: RuntimeError("Connection closed by peer [127.0.0.1]:1. Or so")})
+    assert said.read_text() == (
+        "lost worker 1 (Connection closed by peer [127.0.0.1]:1); going on from the last checkpoint\n"
+    )
+    with pytest.raises(UserError, match=r"train\.npy does not exist"):
+        callback.after_exception(None, {0: RuntimeError("timeout"), 1: UserError("train.npy does not exist")})
+
+
+# --- Machines that go ---------------------------------------------------------------------------------
+
+
+class Machine:
+    """A Ray node with processes, ports and folders of its own, as another machine would have."""
+
+    def __init__(self, environment: dict[str, str], *arguments: str) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))  # sockets need a short path
+        command = [str(Path(sys.executable).parent / "ray"), "start", "--block", "--temp-dir", self.folder]
+        self.log = (self.folder / "start.log").open("w+")
+        self.process = subprocess.Popen(
+            [*command, *arguments], stdout=self.log, stderr=subprocess.STDOUT, env=os.environ | environment
+        )
+
+    def wait(self) -> None:
+        """Until it has joined."""
+        for _ in range(600):
+            said = (self.folder / "start.log").read_text()
+            if "Ray runtime started" in said:
+                return
+            assert self.process.poll() is None, said
+            time.sleep(0.2)
+        raise AssertionError(said)
+
+    def kill(self) -> None:
+        """SIGKILL to all that runs on it."""
+        if self.process.poll() is None:
+            node = psutil.Process(self.process.pid)
+            for process in [node, *node.children(recursive=True)]:
+                process.kill()
+            self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Machines:
+    """A cluster with token authentication, as docs/cluster.md starts it."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "token").write_text(secrets.token_hex(32))
+        self.environment = {
+            "PYTHONPATH": str(ROOT),
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(folder / "token"),
+        }
+        self.all: list[Machine] = []
+
+    def head(self, cores: int) -> None:
+        """A new cluster, which the next machines join."""
+        port, client = free_port(), free_port()
+        self.environment["RAY_ADDRESS"] = f"127.0.0.1:{port}"
+        ports = ["--port", str(port), "--ray-client-server-port", str(client)]
+        self._begin("--head", *ports, "--include-dashboard", "false", "--num-cpus", str(cores))
+        self.all[-1].wait()
+
+    def join(self) -> Machine:
+        """Another machine, on its way."""
+        self._begin("--address", self.environment["RAY_ADDRESS"], "--num-cpus", str(CORES))
+        return self.all[-1]
+
+    def _begin(self, *arguments: str) -> None:
+        environment = {name: value for name, value in self.environment.items() if name != "RAY_ADDRESS"}
+        self.all.append(Machine(environment, *arguments))
+
+
+@pytest.fixture
+def machines(tmp_path: Path) -> Iterator[Machines]:
+    started = Machines(tmp_path)
+    yield started
+    for machine in started.all:
+        machine.kill()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_killed_node_killed_head_and_ctrl_c_lose_at_most_an_epoch_each(
+    two_workers: Path, undisturbed: Path, bucket: Bucket, machines: Machines
+) -> None:
+    """One rank per node. A node is lost and replaced; head and driver are lost, another cluster goes on;
+    there the driver gets Ctrl-C. The weights are those of an undisturbed run on one machine."""
+    project = two_workers
+    machines.head(cores=0)
+    first, second = machines.join(), machines.join()
+    first.wait()
+    second.wait()
+    there = machines.environment | {"ROIGAN_CHECKPOINTS": bucket.checkpoints}
+
+    process = start(project, **there)
+    wait_for(project, "epoch 2 ", process)
+    assert [len(workers_of(machine.process)) for machine in (first, second)] == [1, 1]
+    second.kill()
+    machines.join()
+    wait_for(project, "lost worker", process)
+    wait_for(project, "epoch 4 ", process)
+    process.kill()
+    for machine in machines.all:
+        machine.kill()
+    process.wait()
+
+    machines.head(cores=2 * CORES)
+    process = start(project, "again.txt", **there | machines.environment)
+    wait_for(project, "continuing at step", process, "again.txt")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 130
+    interrupted = (project / "again.txt").read_text()
+    assert "interrupted; the same command goes on from the last checkpoint" in interrupted
+    assert "Traceback" not in interrupted
+    finish(project, start(project, "last.txt", **there | machines.environment), "last.txt")
+
+    done = 0  # what a log shows is never computed again but for one epoch
+    for log in ("log.txt", "again.txt", "last.txt"):
+        for step in re.findall(r"(?:continuing at step|step) (\d+)(?:/| of )", (project / log).read_text()):
+            assert done - 3 <= int(step), log
+            done = int(step)
+    logs = "".join((project / log).read_text() for log in ("log.txt", "again.txt", "last.txt"))
+    assert len(steps_in(logs)) <= len(EVERY_EPOCH) + 3
+    expected = load_file(undisturbed / "models/roigan/generator.safetensors")
+    weights = load_file(project / "models/roigan/generator.safetensors")
+    assert all((weights[key] == expected[key]).all() for key in expected)
+    assert not [name for name in bucket.names() if "checkpoint-" in name]  # forgotten once it is stored
