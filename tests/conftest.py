@@ -111,7 +111,7 @@ def prepared(small: Callable[..., Params], tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def two_workers(prepared: Path, small: Callable[..., Params], tmp_path: Path) -> Path:
-    """A prepared project whose parameters ask for a group of two ranks and twelve epochs."""
+    """A prepared project whose parameters ask for a group of two ranks and sixteen epochs."""
     return _two_workers(prepared, small, tmp_path)
 
 

@@ -16,7 +16,7 @@ import yaml
 from roigan.config import Params
 
 ROOT = Path(__file__).parent.parent
-EVERY_EPOCH = list(range(3, 37, 3))  # the steps of `two_workers`
+EVERY_EPOCH = list(range(3, 49, 3))  # the steps of `two_workers`
 
 
 def write(project: Path, params: Params) -> None:

@@ -67,6 +67,22 @@ def test_missing_machines_are_said_once_for_every_change(monkeypatch, capsys) ->
     assert said == [f"waiting for machines: the cluster has room for {n} of 4 workers" for n in (2, 3)]
 
 
+def test_every_epoch_is_reported_once_however_often_it_was_computed(tmp_path: Path) -> None:
+    """Training runs ahead of its controller: what was written may be what it has never heard of."""
+    heard: list[int] = []
+    for reports in ([3, 6], [6, 9], [15, 18]):  # of a first driver and two that came after it
+        callback = training._controller_callback(lambda row: heard.append(row["step"]), tmp_path / "said")
+        begin = {
+            "step": reports[0],
+            "said": [],
+            "history": [{"step": n} for n in range(3, reports[0] + 1, 3)],
+        }
+        for row in (begin, {"step": reports[1], "said": ["so far"]}):
+            callback.after_report(None, [row, {}], None)
+    assert heard == [3, 6, 9, 12, 15, 18]
+    assert (tmp_path / "said").read_text() == "so far\n" * 3
+
+
 def test_what_one_rank_complains_of_ends_the_run_and_other_losses_do_not(tmp_path: Path) -> None:
     """A share that one machine has not mounted, say: the other ranks would wait for that rank for ever."""
     said = tmp_path / "said"
@@ -178,7 +194,7 @@ def test_killed_node_killed_head_and_ctrl_c_lose_at_most_an_epoch_each(
     second.kill()
     machines.join()
     wait_for(project, "lost worker", process)
-    wait_for(project, "epoch 4 ", process)
+    wait_for(project, "continuing at step", process)
     process.kill()
     for machine in machines.all:
         machine.kill()

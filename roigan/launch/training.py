@@ -182,8 +182,9 @@ def _worker(config: dict[str, Any]) -> str | None:
     with tempfile.TemporaryDirectory() as scratch:
         # all ranks choose alike: nothing new is written before all of them have chosen
         resume = storage.newest(Path(scratch) / "fetched", lines.append)
-        if resume:  # whoever wrote it may have been lost before the controller had heard of it
-            report(json.loads((resume / checkpoint.STATE).read_text())["history"][-1], None)
+        if resume:  # whoever wrote it may have been lost before the controller had heard of its last epochs
+            history = json.loads((resume / checkpoint.STATE).read_text())["history"]
+            report(history[-1] | {"history": history}, None)
         return train(
             parse_params(config["params"]),
             Place(
@@ -205,11 +206,17 @@ def _controller_callback(on_report: OnReport, said: Path) -> Any:
     """Once per epoch, in the controller process: metrics to `on_report`, lines to the file of progress."""
     from ray.train import UserCallback
 
+    reported = said.with_name("reported")  # the last step of which `on_report` has heard, in whatever process
+
     class Controller(UserCallback):
         def after_report(self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Any) -> None:
             lines = metrics[0].pop("said")
-            if line := on_report(metrics[0]):
-                lines.append(line)
+            last = int(reported.read_text() or 0) if reported.is_file() else 0
+            for row in metrics[0].pop("history", metrics[:1]):
+                if row["step"] > last:
+                    if line := on_report(row):
+                        lines.append(line)
+                    reported.write_text(str(row["step"]))
             with said.open("a") as file:
                 file.writelines(f"{line}\n" for line in lines)
 
