@@ -48,7 +48,7 @@ def wait_for(project: Path, text: str, process: subprocess.Popen[bytes], log: st
 
 
 def finish(project: Path, process: subprocess.Popen[bytes], log: str = "log.txt") -> str:
-    assert process.wait(timeout=300) == 0, (project / log).read_text()
+    assert process.wait(timeout=1200) == 0, (project / log).read_text()
     return (project / log).read_text()
 
 

@@ -204,7 +204,7 @@ def test_killed_node_killed_head_and_ctrl_c_lose_at_most_an_epoch_each(
     process = start(project, "again.txt", **there | machines.environment)
     wait_for(project, "continuing at step", process, "again.txt")
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 130
+    assert process.wait(timeout=300) == 130
     interrupted = (project / "again.txt").read_text()
     assert "interrupted; the same command goes on from the last checkpoint" in interrupted
     assert "Traceback" not in interrupted

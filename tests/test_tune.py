@@ -77,7 +77,7 @@ def test_a_killed_search_goes_on_and_no_trial_is_run_twice(project: Path) -> Non
     assert len(ended) >= 1, "".join(said)
 
     second = begin(project)
-    out, _ = second.communicate(timeout=300)
+    out, _ = second.communicate(timeout=1200)
     assert second.returncode == 0, out
     after = runs(project)
     children = after[after["child"] == 1]
