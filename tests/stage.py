@@ -38,8 +38,8 @@ FOREIGN = ("MLFLOW_TRACKING_URI", "RAY_ADDRESS", "ROIGAN_CHECKPOINTS")
 
 
 def wait_for(project: Path, text: str, process: subprocess.Popen[bytes], log: str = "log.txt") -> None:
-    """Until the log holds `text`; fails when the process ends first or after five minutes."""
-    for _ in range(1500):
+    """Until the log holds `text`; fails when the process ends first or after twenty minutes."""
+    for _ in range(6000):
         if text in (project / log).read_text():
             return
         assert process.poll() is None, (project / log).read_text()
