@@ -110,9 +110,9 @@ def before(monkeypatch, events: dict[int, Callable[[], object]]) -> None:
     """Have things happen before the metrics of an epoch are reported."""
     log_epoch = train.log_epoch
 
-    def log(run_id: str, outbox: tracking.Outbox, row: dict) -> None:
+    def log(run_id: str, outbox: tracking.Outbox, row: dict) -> str | None:
         events.get(row["epoch"], lambda: None)()
-        log_epoch(run_id, outbox, row)
+        return log_epoch(run_id, outbox, row)
 
     monkeypatch.setattr(train, "log_epoch", log)
 
