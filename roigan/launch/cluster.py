@@ -32,6 +32,8 @@ def start_ray(params: Params) -> None:
     address = os.environ.get("RAY_ADDRESS") or "local"
     if address == "local":
         device(params)  # on a cluster, the machine that starts the training may have no GPU
+        # one process less per group: nobody announces that this machine will be taken away
+        os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
     else:
         _knock(address)
     cores = max(os.cpu_count() or 1, params.train.num_workers) if address == "local" else None
