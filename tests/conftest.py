@@ -31,6 +31,12 @@ PIXELWISE: dict[str, Any] = {"model": {"system": "pixelwise", "width": 0.125}, "
 GAN: dict[str, Any] = {"model": {"system": "gan", "width": 0.125}, "losses": {}}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that start Ray come first: they take minutes, and one of them must not be left for the end."""
+    long = {item.path for item in items if item.get_closest_marker("ray")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:  # small tensors: a second thread costs more than it brings
     torch.set_num_threads(1)

@@ -26,7 +26,7 @@ def write(project: Path, params: Params) -> None:
 def start(project: Path, log: str = "log.txt", **environment: str) -> subprocess.Popen[bytes]:
     """The stage `train` as DVC starts it."""
     inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN}
-    ours = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    ours = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2"}
     with (project / log).open("wb") as output:
         return subprocess.Popen(
             [sys.executable, "-m", "pipelines.train"],

@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 from roigan.errors import UserError
 from roigan.launch import cluster, training
 from tests.bucket import Bucket
-from tests.stage import EVERY_EPOCH, ROOT, finish, start, steps_in, wait_for, workers_of
+from tests.stage import EVERY_EPOCH, ROOT, finish, points, start, steps_in, wait_for, workers_of, write
 
 CORES = max(2, os.cpu_count() or 1) // 2  # of a worker in `undisturbed`: as many threads, the same sums
 
@@ -174,8 +174,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.mark.ray
-@pytest.mark.slow
+@pytest.mark.cluster
 def test_killed_node_killed_head_and_ctrl_c_lose_at_most_an_epoch_each(
     two_workers: Path, undisturbed: Path, bucket: Bucket, machines: Machines
 ) -> None:
@@ -221,3 +220,21 @@ def test_killed_node_killed_head_and_ctrl_c_lose_at_most_an_epoch_each(
     weights = load_file(project / "models/roigan/generator.safetensors")
     assert all((weights[key] == expected[key]).all() for key in expected)
     assert not [name for name in bucket.names() if "checkpoint-" in name]  # forgotten once it is stored
+
+
+@pytest.mark.cluster
+def test_a_lost_machine_is_done_without(prepared: Path, small, tmp_path: Path, machines: Machines) -> None:
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    write(tmp_path, small(train__num_workers=2, train__min_workers=1, train__steps=EVERY_EPOCH[-1]))
+    machines.head(cores=0)
+    first, second = machines.join(), machines.join()
+    first.wait()
+    second.wait()
+    process = start(tmp_path, **machines.environment)
+    wait_for(tmp_path, "epoch 2 ", process)
+    second.kill()
+    log = finish(tmp_path, process)
+    assert "training on 1 of 2 workers" in log
+    assert "waiting for machines" not in log
+    assert points(tmp_path) == EVERY_EPOCH
+    assert len(steps_in(log)) <= len(EVERY_EPOCH) + 1

@@ -141,7 +141,11 @@ def fresh_clone(clone: Path) -> None:
 def environment() -> dict[str, str]:
     """A user's environment: not this test's virtual environment, and git knows a name for DVC's commits."""
     foreign = ("VIRTUAL_ENV", "PYTHONPATH", "MLFLOW_TRACKING_URI", "RAY_ADDRESS")
-    kept = {name: value for name, value in os.environ.items() if name not in foreign}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in foreign and not name.startswith("PYTEST_")
+    }
     path = os.pathsep.join(
         part for part in kept["PATH"].split(os.pathsep) if not part.startswith(f"{ROOT}/.venv")
     )

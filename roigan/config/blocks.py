@@ -152,6 +152,9 @@ class TrainParams(Block):
     betas: tuple[float, float] = (0.5, 0.999)
     num_workers: Annotated[int, Field(ge=0)]
     """Ranks of the Ray Train group, one per device; 0 trains in this process, without Ray."""
+    min_workers: Positive | None = None
+    """Train on as few ranks as this rather than wait for machines, and on more again when they are back.
+    None: always on `num_workers`. Sums over another number of ranks differ in their last digits."""
     use_gpu: bool
     seed: Seed
     constraints: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -182,10 +185,13 @@ class TrainParams(Block):
 
     @model_validator(mode="after")
     def _batch_divides(self) -> TrainParams:
-        if self.num_workers and self.batch_size % self.num_workers:
-            raise ValueError(
-                f"batch_size {self.batch_size} does not divide among num_workers {self.num_workers}"
-            )
+        if not self.num_workers:
+            return self
+        if (self.min_workers or 1) > self.num_workers:
+            raise ValueError(f"min_workers {self.min_workers} is more than num_workers {self.num_workers}")
+        for workers in range(self.min_workers or self.num_workers, self.num_workers + 1):
+            if self.batch_size % workers:
+                raise ValueError(f"batch_size {self.batch_size} does not divide among {workers} workers")
         return self
 
 

@@ -100,7 +100,8 @@ def _in_ray_group(params: Params, root: Path, name: str, storage: Storage, on_re
     # a folder of its own for every start: Ray keeps a list of checkpoints there, and where that list was cut
     # it starts no more. What lies in the storage is all that counts here.
     attempt = time.strftime("%Y%m%d-%H%M%S")
-    need = share(params)
+    need, most = share(params), params.train.num_workers
+    fewest = params.train.min_workers or most
     said = _scratch(name) / "progress"
     said.parent.mkdir(parents=True, exist_ok=True)
     said.write_text("")
@@ -114,7 +115,9 @@ def _in_ray_group(params: Params, root: Path, name: str, storage: Storage, on_re
             "attempt": attempt,
         },
         scaling_config=ScalingConfig(
-            num_workers=params.train.num_workers, use_gpu=params.train.use_gpu, resources_per_worker=need
+            num_workers=(fewest, most) if fewest < most else most,
+            use_gpu=params.train.use_gpu,
+            resources_per_worker=need,
         ),
         run_config=RunConfig(
             name=attempt,
@@ -128,7 +131,7 @@ def _in_ray_group(params: Params, root: Path, name: str, storage: Storage, on_re
     stop = threading.Event()
     threads = [
         threading.Thread(target=_echo, args=(said, stop), daemon=True),
-        threading.Thread(target=_watch, args=(need, params.train.num_workers, stop), daemon=True),
+        threading.Thread(target=_watch, args=(need, fewest, stop), daemon=True),
     ]
     for thread in threads:
         thread.start()
@@ -179,6 +182,9 @@ def _worker(config: dict[str, Any]) -> str | None:
     def wrap(net: Any) -> Any:
         return prepare_model(net, parallel_strategy_kwargs={"broadcast_buffers": False})
 
+    most = config["params"]["train"]["num_workers"]
+    if context.get_world_size() < most:
+        lines.append(f"training on {context.get_world_size()} of {most} workers")
     with tempfile.TemporaryDirectory() as scratch:
         # all ranks choose alike: nothing new is written before all of them have chosen
         resume = storage.newest(Path(scratch) / "fetched", lines.append)
