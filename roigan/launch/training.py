@@ -115,7 +115,7 @@ def _in_ray_group(params: Params, root: Path, name: str, storage: Storage, on_re
             "attempt": attempt,
         },
         scaling_config=ScalingConfig(
-            num_workers=(fewest, most) if fewest < most else most,
+            num_workers=(fewest, most) if fewest < most else most,  # type: ignore[arg-type]  # of Ray Train V1
             use_gpu=params.train.use_gpu,
             resources_per_worker=need,
         ),
