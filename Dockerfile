@@ -13,7 +13,7 @@ RUN apt-get update \
     && install --directory --owner=roigan --group=roigan /home/roigan/project
 USER roigan
 WORKDIR /home/roigan/project
-ENV UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never PATH=/home/roigan/project/.venv/bin:$PATH
+ENV UV_NO_CACHE=1 UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never PATH=/home/roigan/project/.venv/bin:$PATH
 
 # Dependencies first: they change less often than the code.
 COPY --chown=roigan:roigan pyproject.toml uv.lock ./
