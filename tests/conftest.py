@@ -32,9 +32,9 @@ GAN: dict[str, Any] = {"model": {"system": "gan", "width": 0.125}, "losses": {}}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that start Ray come first: they take minutes, and one of them must not be left for the end."""
-    long = {item.path for item in items if item.get_closest_marker("ray")}
-    items.sort(key=lambda item: item.path not in long)
+    """Files that take minutes come first: none of them must be left for the end, when one core works alone."""
+    ray, slow = ({item.path for item in items if item.get_closest_marker(name)} for name in ("ray", "slow"))
+    items.sort(key=lambda item: (item.path not in ray, item.path not in slow))
 
 
 @pytest.fixture(autouse=True)
