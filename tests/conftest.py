@@ -32,7 +32,7 @@ GAN: dict[str, Any] = {"model": {"system": "gan", "width": 0.125}, "losses": {}}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take minutes come first: none of them must be left for the end, when one core works alone."""
+    """Files that take minutes come first: none must be left for the end, when one core works alone."""
     ray, slow = ({item.path for item in items if item.get_closest_marker(name)} for name in ("ray", "slow"))
     items.sort(key=lambda item: (item.path not in ray, item.path not in slow))
 
