@@ -175,6 +175,8 @@ def free_port() -> int:
 
 
 @pytest.mark.cluster
+@pytest.mark.ray
+@pytest.mark.slow
 def test_killed_node_killed_head_and_ctrl_c_lose_at_most_an_epoch_each(
     two_workers: Path, undisturbed: Path, bucket: Bucket, machines: Machines
 ) -> None:
@@ -223,6 +225,8 @@ def test_killed_node_killed_head_and_ctrl_c_lose_at_most_an_epoch_each(
 
 
 @pytest.mark.cluster
+@pytest.mark.ray
+@pytest.mark.slow
 def test_a_lost_machine_is_done_without(prepared: Path, small, tmp_path: Path, machines: Machines) -> None:
     shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     write(tmp_path, small(train__num_workers=2, train__min_workers=1, train__steps=EVERY_EPOCH[-1]))
