@@ -19,10 +19,11 @@ SHOWN = 40  # trials in the table; the newest ones
 
 
 class Board:
-    """Shows the trials while the search runs: `with Board(tune) as board: board.see(trials, trial)`."""
+    """Shows the trials while the search runs: `with Board(tune, 9) as board: board.see(trials, trial)`."""
 
-    def __init__(self, tune: TuneParams) -> None:
-        self.tune = tune
+    def __init__(self, tune: TuneParams, count: int) -> None:
+        """count: trials of the whole search."""
+        self.tune, self.count = tune, count
         self.began, self.before = time.monotonic(), dict[str, int]()  # steps that an earlier search had made
         console = Console(file=sys.stdout)
         self.live = Live(console=console, auto_refresh=False) if console.is_terminal else None
@@ -69,7 +70,7 @@ class Board:
 
     def _summary(self, trials: Sequence[Trial]) -> str:
         over = sum(trial.state in (ENDED, FAILED) for trial in trials)
-        parts = [f"{over} of {self.tune.count} trials over"]
+        parts = [f"{over} of {self.count} trials over"]
         if first := best(trials, self.tune.objectives):
             parts.append(f"best: trial {first.number}, {self._scores(first)}")
         if left := self._time_left(trials):
@@ -84,7 +85,7 @@ class Board:
         made = sum(trial.step - self.before.get(trial.id, 0) for trial in trials)
         open_ones = [trial for trial in trials if trial.state in (RUNNING, WAITING)]
         left = sum(self.tune.steps - trial.step for trial in open_ones)
-        left += (self.tune.count - len(trials)) * self.tune.steps
+        left += (self.count - len(trials)) * self.tune.steps
         if not made:
             return ""
         seconds = left * (time.monotonic() - self.began) / made

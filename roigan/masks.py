@@ -57,8 +57,9 @@ def rectangle(u: Tensor, size: int) -> Tensor:
 def ellipse(u: Tensor, size: int) -> Tensor:
     """A Gaussian's density above half its maximum (3.2-3.5): d^T Sigma^-1 d < 2 ln 2."""
     form, _ = _gaussians(u, size, rho=0.8, sigma=(1 / 5, 1 / 3))  # [B, 6]
-    quadratic = form @ _monomials(u, size)  # [B, size*size]
-    return (quadratic < 2 * math.log(2)).unflatten(-1, (size, size))
+    x = _axis(u, size)
+    quadratic = torch.tensordot(form, _monomials(x, x[:, None]), 1)  # [B, size, size]
+    return quadratic < 2 * math.log(2)
 
 
 MIXTURE_COMPONENTS = 15  # the thesis' mixed regions
@@ -86,12 +87,11 @@ def _exponentials(c: Tensor, size: int) -> Tensor:
     pixels or fewer, and the second cannot overflow, for |d| is at most a sixteenth of the side.
     """
     band = max(1, size // 8)
-    x = (torch.arange(size, device=c.device, dtype=c.dtype) + 0.5) / size - 0.5
+    x = _axis(c, size)
     s = x[::band, None] + (band // 2) / size  # [bands, 1]
     d = (torch.arange(band, device=c.device, dtype=c.dtype)[:, None] - band // 2) / size  # [band, 1]
-    zero = torch.zeros_like(x)
-    middle = torch.stack(torch.broadcast_tensors(zero + 1, x, s, x * x, x * s, s * s))  # [6, bands, size]
-    offset = torch.stack(torch.broadcast_tensors(zero, zero, d, zero, x * d, d * d))  # [6, band, size]
+    middle = _monomials(x, s)  # [6, bands, size]
+    offset = _monomials(x, d) - _monomials(x, torch.zeros_like(d))  # [6, band, size]
     first = torch.tensordot(c, middle, 1).exp_()[:, :, :, None]  # [B, K, bands, 1, size]
     second = torch.tensordot(c, offset, 1).exp_()[:, :, None]  # [B, K, 1, band, size]
     third = (2 * c[..., 5, None, None] * s * d.T).exp_()[..., None]  # [B, K, bands, band, 1]
@@ -101,10 +101,14 @@ def _exponentials(c: Tensor, size: int) -> Tensor:
     return total.flatten(1, 2)[:, :size].flatten(1)
 
 
-def _monomials(like: Tensor, size: int) -> Tensor:
-    """1, x, y, x^2, xy, y^2 at every pixel centre, in units of the side from the centre: [6, size*size]."""
-    axis = (torch.arange(size, device=like.device, dtype=like.dtype) + 0.5) / size - 0.5
-    y, x = (coordinate.flatten() for coordinate in torch.meshgrid(axis, axis, indexing="ij"))
+def _axis(like: Tensor, size: int) -> Tensor:
+    """Pixel centres in units of the side from the image's centre: [size]."""
+    return (torch.arange(size, device=like.device, dtype=like.dtype) + 0.5) / size - 0.5
+
+
+def _monomials(x: Tensor, y: Tensor) -> Tensor:
+    """1, x, y, x^2, xy, y^2 of coordinates that broadcast: [6, ...]."""
+    x, y = torch.broadcast_tensors(x, y)
     return torch.stack([torch.ones_like(x), x, y, x * x, x * y, y * y])
 
 

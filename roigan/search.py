@@ -6,6 +6,7 @@ model that comes of it.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,11 +39,12 @@ def check(params: Params) -> None:
     for key, domain in tune.space.items():
         if key in FIXED or key.split(".")[0] not in BLOCKS:
             raise UserError(f"tune.space: {key} cannot be searched; keys of {', '.join(BLOCKS)} can")
-        for value in domain.extremes:
+        for value in [] if domain.grid else domain.extremes:
             try:
                 changed(params, {key: value})
             except UserError as error:
-                raise UserError(f"tune.space: {str(error).removeprefix('params.yaml: ')}") from None
+                raise UserError(f"tune.space: {_complaint(error)}") from None
+    combinations(params)
     for objective in tune.objectives:
         if objective.mask and objective.mask not in params.masks.evaluate:
             raise UserError(f"tune.objectives: mask {objective.mask} is not in masks.evaluate")
@@ -53,6 +55,36 @@ def check(params: Params) -> None:
         raise UserError("tune.objectives: mse_known and satisfied are measured where evaluate.whole is true")
     if tune.report_every > tune.steps:
         raise UserError(f"tune.report_every {tune.report_every} is more than tune.steps {tune.steps}")
+
+
+def combinations(params: Params) -> list[dict[str, Any]]:
+    """The values of all grids, combined: those that params.yaml would refuse are left out (a GAN has no lam).
+
+    A single empty one where there is no grid. Raises a UserError where some value is in none.
+    """
+    grids = {key: domain.grid for key, domain in params.tune.space.items() if domain.grid}
+    found, refused = list[dict[str, Any]](), list[tuple[dict[str, Any], UserError]]()
+    for values in itertools.product(*grids.values()):
+        combined = dict(zip(grids, values, strict=True))
+        try:
+            changed(params, combined)
+            found.append(combined)
+        except UserError as error:
+            refused.append((combined, error))
+    for combined, why in refused:
+        for key, value in combined.items():
+            if not any(other[key] == value for other in found):
+                raise UserError(f"tune.space: {key} {value} is in no sound combination: {_complaint(why)}")
+    return found
+
+
+def count(params: Params) -> int:
+    """How many trials there will be, with all combinations of grids."""
+    return params.tune.trials * len(combinations(params))
+
+
+def _complaint(error: UserError) -> str:
+    return str(error).removeprefix("params.yaml: ")
 
 
 def trial_params(params: Params, values: Mapping[str, Any]) -> Params:

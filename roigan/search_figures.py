@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 
 import numpy as np
 import optuna
@@ -11,10 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from roigan.config import Domain, Objective, TuneParams
+from roigan.config import Domain, TuneParams
 from roigan.trials import Trial, candidates, costs, pareto
 
-GOOD, DULL = "#b3541e", "#9db4c4"
+GOOD, DULL, DARK = "#b3541e", "#9db4c4", "#555555"
+MARKERS = "os^Dv"  # of the values on a list of words
 FEWEST = 4  # trials, below which a forest would only repeat chance
 
 
@@ -106,47 +108,77 @@ def _axis(values: Sequence[object], domain: Domain | None) -> tuple[np.ndarray, 
 
 
 def slices(trials: Sequence[Trial], tune: TuneParams) -> Figure:
-    """Every objective over every parameter, one dot per trial that was trained longest; over a grid with the
-    median."""
-    keys, names = list(tune.space), [objective.name for objective in tune.objectives]
-    long = candidates(trials)
+    """Every objective over every parameter, one dot per trial that was trained longest; over a grid with
+    the median. A grid of words, such as systems, gives the trials their markers instead."""
+    names, long = [objective.name for objective in tune.objectives], candidates(trials)
+    kinds = _kinds(long, tune)
+    keys = [key for key in tune.space if key != _divider(tune)] or list(tune.space)
     front = {trial.number for trial in pareto(long, tune.objectives)}
     figure = Figure(figsize=(0.8 + 2.0 * len(keys), 0.6 + 1.9 * len(names)), layout="constrained")
     panels = figure.subplots(len(names), len(keys), squeeze=False, sharex="col", sharey="row")
     for row, name in enumerate(names):
         for column, key in enumerate(keys):
             panel, domain = panels[row][column], tune.space[key]
-            x = np.array([trial.values[key] for trial in long])
-            y = np.array([trial.scores[name] for trial in long])
-            colours = [GOOD if trial.number in front else DULL for trial in long]
-            panel.scatter(x, y, c=colours, s=18)
-            tried = [value for value in domain.grid or [] if (x == value).any()]
-            if tried and not isinstance(tried[0], str):
-                panel.plot(tried, [np.median(y[x == value]) for value in tried], color="#555555")
-            if domain.loguniform or _decades(domain):
-                panel.set_xscale("log")
-                panel.set_xlim(0.7 * min(domain.extremes), 1.4 * max(domain.extremes))
-                panel.xaxis.set_minor_formatter(NullFormatter())
+            for marker, (kind, mine) in zip(cycle(MARKERS), kinds.items(), strict=False):
+                x = np.array([trial.values[key] for trial in mine])
+                y = np.array([trial.scores[name] for trial in mine])
+                colours = [GOOD if trial.number in front else DULL for trial in mine]
+                panel.scatter(x, y, c=colours, marker=marker, s=18)
+                tried = [] if _words(domain) else [value for value in domain.grid or [] if (x == value).any()]
+                medians = [np.median(y[x == value]) for value in tried]
+                panel.plot(tried, medians, color=DARK, marker=marker if kind else None, label=kind)
+            _scale(panel, domain)
             panel.set_xlabel(key if row == len(names) - 1 else "", fontsize=9)
             panel.set_ylabel(name if column == 0 else "", fontsize=9)
             _plain(panel)
+    if len(kinds) > 1:
+        panels[0][0].legend(frameon=False, fontsize=8)
     return figure
 
 
-def _decades(domain: Domain) -> bool:
-    """Whether the values on a list are numbers that span more than one power of ten."""
-    values = domain.grid or domain.choice or []
-    numbers = [value for value in values if isinstance(value, int | float) and value > 0]
-    return len(numbers) == len(values) > 1 and max(numbers) > 10 * min(numbers)
+def _words(domain: Domain) -> bool:
+    return any(isinstance(value, str) for value in domain.grid or [])
 
 
-def fronts(trials: Sequence[Trial], objectives: Sequence[Objective]) -> Figure:
+def _divider(tune: TuneParams) -> str | None:
+    return next((key for key, domain in tune.space.items() if _words(domain)), None)
+
+
+def _kinds(trials: Sequence[Trial], tune: TuneParams) -> dict[str, list[Trial]]:
+    """The trials by the values of the first grid of words; all of them by "" where there is none."""
+    key = _divider(tune)
+    if not key:
+        return {"": list(trials)}
+    return {kind: [t for t in trials if t.values[key] == kind] for kind in tune.space[key].extremes}
+
+
+def _scale(panel: Axes, domain: Domain) -> None:
+    """A logarithmic axis where values span more than a power of ten; a zero among them stands to its left."""
+    numbers = [] if _words(domain) else [value for value in domain.extremes if isinstance(value, int | float)]
+    above = [number for number in numbers if number > 0]
+    listed = domain.grid or domain.choice
+    if not domain.loguniform and not (listed and above and max(above) > 10 * min(above)):
+        return
+    low, high = min(above), 1.4 * max(above)
+    if 0 in numbers:
+        panel.set_xscale("symlog", linthresh=low, linscale=0.5)
+        panel.set_xlim(-0.3 * low, high)
+    else:
+        panel.set_xscale("log")
+        panel.set_xlim(0.7 * low, high)
+    panel.xaxis.set_minor_formatter(NullFormatter())
+
+
+def fronts(trials: Sequence[Trial], tune: TuneParams) -> Figure:
     """The first two objectives against each other; the Pareto set is joined by a line and numbered."""
+    objectives = tune.objectives
     x, y = (objective.name for objective in objectives[:2])
     figure = Figure(figsize=(5.6, 4.4), layout="constrained")
     panel = figure.subplots()
     long = candidates(trials)
-    panel.scatter([t.scores[x] for t in long], [t.scores[y] for t in long], color=DULL, label="trial")
+    for marker, (kind, mine) in zip(cycle(MARKERS), _kinds(long, tune).items(), strict=False):
+        found = [t.scores[x] for t in mine], [t.scores[y] for t in mine]
+        panel.scatter(*found, color=DULL, marker=marker, label=kind or "trial")
     front = sorted(pareto(trials, objectives), key=lambda trial: trial.scores[x])
     panel.plot(
         [t.scores[x] for t in front], [t.scores[y] for t in front], "o-", color=GOOD, label="Pareto set"

@@ -14,11 +14,11 @@ from roigan import presets
 from roigan.board import Board
 from roigan.config import Objective, TuneParams, load_params
 from roigan.errors import UserError
-from roigan.search import WORST, check, cost, scores, trial_params, unread
+from roigan.search import WORST, check, combinations, cost, count, scores, trial_params, unread
 from roigan.search_figures import fronts, importance, importances, parallel, slices
 from roigan.train import Place, train
 from roigan.trials import ENDED, FAILED, RUNNING, Trial, best, candidates, pareto, preset, table
-from tests.conftest import GLCIC, ROOT
+from tests.conftest import GLCIC, PIXELWISE, ROOT
 
 FID, BORDER = Objective(metric="fid", mask="ellipse"), Objective(metric="border", mask="ellipse")
 
@@ -81,9 +81,23 @@ def test_a_system_without_controls_has_none_to_read(small) -> None:
         check(params)
 
 
-def test_grids_multiply() -> None:
-    space = {"a.b": {"grid": [1, 2, 3]}, "a.c": {"grid": [1, 2]}, "a.d": {"choice": [1, 2]}}
-    assert TuneParams(trials=5, method="random", space=space).count == 30
+def test_grids_multiply(small) -> None:
+    space = {"losses.fm": {"grid": [1, 2, 3]}, "losses.tv": {"grid": [1, 2]}, "losses.kl": {"choice": [1, 2]}}
+    assert count(searching(small, trials=5, method="random", space=space)) == 30
+
+
+def test_combinations_that_would_be_refused_are_left_out(small) -> None:
+    lam, system = [0.0, 0.1, 1.0], ["gan", "pixelwise"]
+    space = {"model.system": {"grid": system}, "losses.lam": {"grid": lam}}
+    tune = {"method": "random", "objectives": [FID.model_dump()]}
+    params = small(**PIXELWISE, tune={**tune, "space": space})
+    assert [tuple(values.values()) for values in combinations(params)] == [
+        ("gan", 0.0), ("pixelwise", 0.0), ("pixelwise", 0.1), ("pixelwise", 1.0)
+    ]  # fmt: skip
+    check(params)
+    alone = {"model.system": {"grid": ["gan"]}, "losses.lam": {"grid": lam}}
+    with pytest.raises(UserError, match=r"losses\.lam 0\.1 is in no sound combination: .*losses\.lam"):
+        check(small(**PIXELWISE, tune={**tune, "space": alone}))
 
 
 def test_costs_are_small_for_what_is_good() -> None:
@@ -169,7 +183,7 @@ def test_what_mattered_is_found(small) -> None:
         importances(shares),
         parallel(trials, tune),
         slices(trials, tune),
-        fronts(trials, [FID, BORDER]),
+        fronts(trials, tune),
     ):
         figure.canvas.draw()
 
@@ -180,7 +194,7 @@ def test_the_board_says_what_a_person_wants_to_know(capsys: pytest.CaptureFixtur
     )
     one, two = trial(1, 5.0, step=20), trial(2, 4.0, step=10, state=RUNNING)
     failed = trial(3, 9.0, state=FAILED, failure="G/tv became nan")
-    with Board(tune) as board:
+    with Board(tune, 3) as board:
         board.see([one, two], two)
         board.see([one, two, failed], failed)
     said = capsys.readouterr().out.splitlines()

@@ -10,7 +10,7 @@ from roigan.config import load_params
 from roigan.errors import UserError, exit_on_user_error
 from roigan.launch import forget_search, search, search_name
 from roigan.lineage import lineage
-from roigan.search import check
+from roigan.search import check, count
 from roigan.search_figures import fronts, importance, importances, parallel, slices
 from roigan.tracking.trials import Trials
 from roigan.trials import Trial, best, pareto, preset, table
@@ -26,9 +26,9 @@ def main() -> None:
     outbox.deliver()  # what an earlier search or training left
     parent = tracking.start_run(params, name, tags)
     record = Trials(params, name, parent, tags, outbox)
-    print(f"tune: {name}, {tune.count} trials of {tune.steps} steps", flush=True)
+    print(f"tune: {name}, {count(params)} trials of {tune.steps} steps", flush=True)
     try:
-        with Board(tune) as board:
+        with Board(tune, count(params)) as board:
 
             def on_trial(trials: list[Trial], trial: Trial) -> None:
                 if said := record.see(trial):
@@ -69,7 +69,7 @@ def write(trials: list[Trial], name: str, data: str) -> None:
     if shares := importance(trials, tune):
         importances(shares).savefig(TUNING / "figures/importance.png", dpi=130)
     if len(tune.objectives) > 1:
-        fronts(trials, tune.objectives).savefig(TUNING / "figures/pareto.png", dpi=130)
+        fronts(trials, tune).savefig(TUNING / "figures/pareto.png", dpi=130)
     print(rows.drop(columns=["id", "failure"]).to_string(index=False, float_format="%.4g"))
     print(f"tune: best is trial {first.number}; `uv run roigan params tuning/best.yaml` takes its numbers")
 

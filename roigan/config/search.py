@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -13,7 +12,7 @@ Range = Annotated[list[float], Field(min_length=2, max_length=2)]
 Values = Annotated[list[Any], Field(min_length=1)]
 
 BLOCKS = ("model", "losses", "penalty", "train")  # what a trial may differ in: nothing that is made before it
-FIXED = ("model.system", "train.steps", "train.report_every", "train.num_workers", "train.use_gpu")
+FIXED = ("train.steps", "train.report_every", "train.num_workers", "train.use_gpu")
 
 
 class Domain(Block):
@@ -28,7 +27,8 @@ class Domain(Block):
     choice: Values | None = None
     """One of these."""
     grid: Values | None = None
-    """Each of these, combined with each of every other grid; for `method: random`."""
+    """Each of these, combined with each of every other grid where params.yaml allows both; for `method:
+    random`."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Domain:
@@ -127,8 +127,3 @@ class TuneParams(Block):
     def gridded(self) -> bool:
         """Whether the space holds a grid."""
         return any(domain.grid for domain in self.space.values())
-
-    @property
-    def count(self) -> int:
-        """How many trials there will be, with all combinations of grids."""
-        return self.trials * math.prod(len(domain.grid) for domain in self.space.values() if domain.grid)

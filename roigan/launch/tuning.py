@@ -15,7 +15,7 @@ from roigan import checkpoint, paths
 from roigan.config import Domain, Params, parse_params
 from roigan.errors import UserError
 from roigan.launch.cluster import device, start_ray
-from roigan.search import WORST, cost, scores, trial_params
+from roigan.search import WORST, combinations, cost, scores, trial_params
 from roigan.train import Place, train
 from roigan.trials import ENDED, FAILED, RUNNING, WAITING, Trial
 
@@ -28,6 +28,7 @@ QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",  # its own tables
 }
 FIRST = "cost_0"  # of the objective that decides which trials go on
+GRID = "grid"  # a combination of all grids, among the values of a trial as Ray knows them
 
 OnTrial = Callable[[list[Trial], Trial], None]
 
@@ -56,7 +57,7 @@ def search(params: Params, root: Path, name: str, on_trial: OnTrial) -> list[Tri
     else:
         tuner = tune.Tuner(
             trainable,
-            param_space={key: _domain(domain) for key, domain in tried.space.items()},
+            param_space=_space(params),
             tune_config=tune.TuneConfig(
                 num_samples=tried.trials,
                 search_alg=_searcher(params),
@@ -97,12 +98,23 @@ def _storage() -> Path:
 # --- What is searched, and how ------------------------------------------------------------------------
 
 
+def _space(params: Params) -> dict[str, Any]:
+    """Ray's names for where values come from. Grids are one to it: it could leave no combination out."""
+    from ray import tune
+
+    space = {key: _domain(domain) for key, domain in params.tune.space.items() if not domain.grid}
+    return space | ({GRID: tune.grid_search(combinations(params))} if params.tune.gridded else {})
+
+
+def _values(config: dict[str, Any]) -> dict[str, Any]:
+    """The values of a trial by the names of their parameters."""
+    return {**config.get(GRID, {}), **{key: value for key, value in config.items() if key != GRID}}
+
+
 def _domain(domain: Domain) -> Any:
     from ray import tune
 
     values = getattr(domain, domain.kind)
-    if domain.kind == "grid":
-        return tune.grid_search(values)
     if domain.kind == "choice":
         return tune.choice(values)
     return getattr(tune, domain.kind)(*values)
@@ -151,7 +163,7 @@ def _trial(config: dict[str, Any], params: dict[str, Any], root: str) -> None:
     from ray import tune
 
     base = parse_params(params)
-    own = trial_params(base, config)
+    own = trial_params(base, _values(config))
     torch.set_num_threads(max(1, int(base.tune.cpus)))
     last, reported = tune.get_checkpoint(), list[int]()
 
@@ -237,7 +249,7 @@ def _view(number: int, trial: Any, result: dict[str, Any] | None = None, ended: 
     return Trial(
         number=number,
         id=trial.trial_id,
-        values=dict(trial.config),
+        values=_values(trial.config),
         state=FAILED if failure else ENDED if ended else state,
         step=int(known.get("step", 0)),
         scores=dict(known.get("scores", {})),
