@@ -27,12 +27,13 @@ import pandas as pd
 import torch
 
 from benchmarks.measuring import device, provenance
-from benchmarks.pixelwise_figures import curves, samples, trade_off
+from benchmarks.pixelwise_figures import curves, trade_off
 from roigan import paths
 from roigan.baselines import whole
 from roigan.config import Params, changed, load_params
 from roigan.data import load_split, load_statistics, to_float, to_uint8
 from roigan.features import FeatureNetwork, load_features
+from roigan.figures import comparison
 from roigan.masks import complete, sample
 from roigan.metrics import constraints, fid
 from roigan.model import Model
@@ -41,6 +42,7 @@ from roigan.train import Place, train
 
 RESULTS, IMAGES = Path("docs/results/pixelwise.csv"), Path("docs/images")
 KEY = ["dataset", "grid", "system", "lam", "seed"]
+SHOWN = 12  # images in figure 4
 COST = 1.1  # the chosen lam may have this much of CGAN's FID
 
 
@@ -80,11 +82,12 @@ def main() -> None:
     trade_off(mine).savefig(IMAGES / "pixelwise-trade-off.png", dpi=150)
     lam = chosen(mine[mine["dataset"] == asked.dataset])
     models = {
-        name: Model.load(kept(asked.folder, grid, system, value))
+        name: whole(Model.load(kept(asked.folder, grid, system, value)))
         for name, system, value in (("CGAN", "cgan", 0.0), (f"lam = {lam:g}", "pixelwise", lam))
     }
     test = Exam(asked.folder, "test", load_params(asked.folder / "params.yaml"))
-    save_png(IMAGES / f"pixelwise-{asked.dataset}.png", samples(models, test.x, test.M))
+    picture = comparison({}, test.x[:SHOWN], test.M[:SHOWN], 0, models)
+    save_png(IMAGES / f"pixelwise-{asked.dataset}.png", picture)
 
 
 def sweep(dataset: str, folder: Path, grid: str) -> None:

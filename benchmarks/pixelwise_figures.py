@@ -1,28 +1,14 @@
-"""Figures 3, 4 and 5 of Ruffino et al. (2019) from the sweep over lam."""
+"""Figures 3 and 5 of Ruffino et al. (2019) from the sweep over lam."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
 import pandas as pd
-import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from torch import Tensor
-
-from roigan.baselines import whole
-from roigan.data import to_uint8
-from roigan.figures import labelled
-from roigan.masks import complete
-from roigan.metrics.constraints import EPSILON
-from roigan.model import Model
 
 NAMES = {"mnist": "MNIST", "fashion": "Fashion-MNIST"}
 BLUE = "#1f5f8b"
 REFERENCES = {"cgan": ("CGAN", "#b3541e", "s"), "gan": ("GAN", "#7a9a3a", "^")}  # name, colour, marker
-SHOWN = 12  # images in figure 4
-SATISFIED, MISSED = (0, 200, 70), (240, 30, 30)  # colours of known pixels
 
 
 def curves(table: pd.DataFrame) -> Figure:
@@ -77,25 +63,3 @@ def _panels(table: pd.DataFrame, metrics: tuple[str, ...]) -> tuple[Figure, dict
         panel.tick_params(labelsize=9)
         panel.spines[["top", "right"]].set_visible(False)
     return figure, {(d, m): axes[i, j] for i, m in enumerate(metrics) for j, d in enumerate(datasets)}
-
-
-def samples(models: Mapping[str, Model], x: Tensor, M: Tensor) -> np.ndarray:
-    """Figure 4: images, their known pixels, and what each model makes of these; a satisfied constraint is
-    green, another one red. x: [N, C, S, S], M: [N, 1, S, S]; returns a uint8 picture."""
-    x, M = x[:SHOWN], M[:SHOWN]
-    rows = {"real": _grey(x), "known": _grey(complete(x, torch.zeros_like(x), M))}
-    for name, model in models.items():
-        G = whole(model)(x, M, torch.Generator().manual_seed(0))
-        rows[name] = _marked(_grey(G), ((G - x).square().mean(1) < EPSILON).numpy(), M[:, 0].numpy() < 0.5)
-    return labelled(rows)
-
-
-def _grey(x: Tensor) -> np.ndarray:
-    """[N, C, S, S] -> uint8 [N, S, S, 3]."""
-    return np.broadcast_to(to_uint8(x), (len(x), *x.shape[2:], 3)).copy()
-
-
-def _marked(images: np.ndarray, good: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Known pixels in their colours; images: uint8 [N, S, S, 3], good and known: bool [N, S, S]."""
-    images[known & good], images[known & ~good] = SATISFIED, MISSED
-    return images

@@ -4,7 +4,7 @@ from roigan import figures, paths, report, tracking
 from roigan.config import load_params
 from roigan.data import load_split, load_statistics
 from roigan.errors import exit_on_user_error
-from roigan.evaluate import methods
+from roigan.evaluate import methods, wholes
 from roigan.model import Model
 from roigan.pictures import save_png
 from roigan.report import read_json, read_table, shown
@@ -20,12 +20,13 @@ def main() -> None:
     test, seed = load_split(paths.PREPARED, "test"), params.evaluate.seed
     rivals = methods(params, model, load_split(paths.PREPARED, "train"))
     completions = {report.METHODS[name][0]: complete for name, complete in rivals.items()}
+    free = {report.METHODS[name][0]: generate for name, generate in wholes(params, model).items()}
     families = [family for family in THESIS if family in params.masks.evaluate] or params.masks.evaluate[:3]
 
     drawn = {}
     for family in families:
         x, M = figures.pick(test, paths.MASKS / f"{family}.npz", COLUMNS)
-        drawn[f"figure_4_3_{family}"] = figures.comparison(completions, x, M, seed)
+        drawn[f"figure_4_3_{family}"] = figures.comparison(completions, x, M, seed, free)
     x, M = figures.pick(test, paths.MASKS / f"{families[0]}.npz", MORE)
     drawn["figure_4_4"] = figures.more(rivals[model.system], x, M, seed)
     swept = range(SWEPT if model.sliders else 0)

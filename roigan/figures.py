@@ -16,11 +16,13 @@ from torch import Tensor
 from roigan.baselines import Completion
 from roigan.data import to_float, to_uint8
 from roigan.masks import load_cache
+from roigan.metrics import constraints
 from roigan.model import Model
 from roigan.pictures import grid
 
 TILE = 128  # pixels that a tile is enlarged to at most: whole multiples only, pixels stay pixels
 FONT = 28  # size of the row names: still legible where a telephone shrinks the figure to a third
+MET, MISSED = (0, 200, 70), (240, 30, 30)  # colours of known pixels
 GREY = 0.0  # what a removed region looks like, on the scale [-1, 1]
 POSITIONS = 9  # of a slider, from -1 to 1
 
@@ -35,12 +37,27 @@ def pick(images: np.ndarray, cache: Path, count: int) -> tuple[Tensor, Tensor]:
     return to_float(images[rows]), masks[torch.from_numpy(rows) % len(masks)]
 
 
-def comparison(methods: Mapping[str, Completion], x: Tensor, M: Tensor, seed: int) -> np.ndarray:
-    """Figure 4.3 for one mask family: the images, the same without their region, then one row per method."""
-    rows = {"real": x, "masked": _removed(x, M)}
+def comparison(
+    methods: Mapping[str, Completion],
+    x: Tensor,
+    M: Tensor,
+    seed: int,
+    free: Mapping[str, Completion] = {},
+) -> np.ndarray:
+    """Figure 4.3 for one mask family: the images, the same without their region, then one row per method.
+
+    free: methods that may change known pixels, which are green in their rows where they are met and red where
+    they are not (figure 4 of Ruffino et al. 2019).
+    """
+    rows = {"real": _coloured(x), "masked": _coloured(_removed(x, M))}
     for name, complete in methods.items():
-        rows[name] = complete(x, M, _generator(seed))
-    return labelled({name: to_uint8(y) for name, y in rows.items()})
+        rows[name] = _coloured(complete(x, M, _generator(seed)))
+    for name, generate in free.items():
+        G = generate(x, M, _generator(seed))
+        known, met = M[:, 0] < 0.5, constraints.met(G, x)[:, 0]
+        rows[name] = _coloured(G)
+        rows[name][known & met], rows[name][known & ~met] = MET, MISSED
+    return labelled(rows)
 
 
 def more(complete: Completion, x: Tensor, M: Tensor, seed: int) -> np.ndarray:
@@ -160,6 +177,11 @@ def labelled(rows: Mapping[str, np.ndarray]) -> np.ndarray:
 
 def _generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def _coloured(x: Tensor) -> np.ndarray:
+    """[N, C, S, S] -> uint8 [N, S, S, 3]."""
+    return np.broadcast_to(to_uint8(x), (len(x), *x.shape[2:], 3)).copy()
 
 
 def _removed(x: Tensor, M: Tensor) -> Tensor:

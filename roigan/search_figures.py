@@ -123,10 +123,9 @@ def slices(trials: Sequence[Trial], tune: TuneParams) -> Figure:
                 x = np.array([trial.values[key] for trial in mine])
                 y = np.array([trial.scores[name] for trial in mine])
                 colours = [GOOD if trial.number in front else DULL for trial in mine]
-                panel.scatter(x, y, c=colours, marker=marker, s=18)
+                panel.scatter(x, y, c=colours, marker=marker, s=22, zorder=2, label=kind)
                 tried = [] if _words(domain) else [value for value in domain.grid or [] if (x == value).any()]
-                medians = [np.median(y[x == value]) for value in tried]
-                panel.plot(tried, medians, color=DARK, marker=marker if kind else None, label=kind)
+                panel.plot(tried, [np.median(y[x == value]) for value in tried], color=DARK, zorder=1)
             _scale(panel, domain)
             panel.set_xlabel(key if row == len(names) - 1 else "", fontsize=9)
             panel.set_ylabel(name if column == 0 else "", fontsize=9)
@@ -157,7 +156,7 @@ def _scale(panel: Axes, domain: Domain) -> None:
     numbers = [] if _words(domain) else [value for value in domain.extremes if isinstance(value, int | float)]
     above = [number for number in numbers if number > 0]
     listed = domain.grid or domain.choice
-    if not domain.loguniform and not (listed and above and max(above) > 10 * min(above)):
+    if not domain.loguniform and not (listed and above and max(above) >= 10 * min(above)):
         return
     low, high = min(above), 1.4 * max(above)
     if 0 in numbers:

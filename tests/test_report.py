@@ -194,6 +194,19 @@ def test_comparison_shows_every_method_in_its_row() -> None:
         assert levels == [0, 128, 255]  # real, masked, completed
 
 
+def test_known_pixels_that_a_free_method_changes_are_marked() -> None:
+    x, M = torch.full((1, 1, SIZE, SIZE), -1.0), torch.ones(1, 1, SIZE, SIZE)
+    M[..., 0, :2] = 0
+    near = x.clone()
+    near[..., 0, 1] = 1.0  # the first known pixel is met, the second is not
+    picture = figures.comparison({}, x, M, 0, {"free": lambda x, M, generator: near})
+    scale = figures.TILE // SIZE
+    tile = SIZE * scale
+    left, top = picture.shape[1] - tile - 2, 2 + 2 * (tile + 2)
+    seen = [tuple(picture[top + 1, left + scale * column + 1]) for column in range(3)]
+    assert seen == [figures.MET, figures.MISSED, (0, 0, 0)]
+
+
 class Painter:
     """A model whose first slider sets the region's grey level, as does its first code, and whose others do
     nothing."""

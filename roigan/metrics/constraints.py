@@ -17,9 +17,14 @@ def mse(G: Tensor, x: Tensor, M: Tensor) -> Tensor:
     return _mean_over_known((G - x).square().mean(1, keepdim=True), M)
 
 
+def met(G: Tensor, x: Tensor) -> Tensor:
+    """Where the squared error, averaged over channels, is below 0.1: bool [B, 1, H, W]."""
+    return (G - x).square().mean(1, keepdim=True) < EPSILON
+
+
 def satisfied(G: Tensor, x: Tensor, M: Tensor) -> Tensor:
-    """Share of the known pixels whose squared error, averaged over channels, is below 0.1: [B]."""
-    return _mean_over_known(((G - x).square().mean(1, keepdim=True) < EPSILON).float(), M)
+    """Share of the known pixels where `met` holds: [B]."""
+    return _mean_over_known(met(G, x).float(), M)
 
 
 def _mean_over_known(values: Tensor, M: Tensor) -> Tensor:
