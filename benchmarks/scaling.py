@@ -17,11 +17,9 @@ import pandas as pd
 import torch
 
 from benchmarks.measuring import finish
-from roigan import paths
-from roigan.config import Params, changed, load_params
-from roigan.features import make_features
+from benchmarks.workspace import lay_out
+from roigan.config import Params, changed
 from roigan.launch import forget, launch
-from roigan.prepare import prepare
 
 IMAGES = 640
 EPOCHS = 3
@@ -31,14 +29,9 @@ SHARE = 8  # images per step and worker
 def main() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"  # Ray would give all cores to a worker that is alone
     torch.set_num_threads(1)
-    base = changed(
-        load_params(),
-        {"data.source": "photos", "data.path": None, "data.limit": IMAGES, "features.steps": 10},
-    )
     with tempfile.TemporaryDirectory() as folder, redirect_stdout(sys.stderr):
         root = Path(folder)
-        prepare(base.data, root / paths.PREPARED)
-        make_features(root / paths.PREPARED, base.features, root / paths.FEATURES)
+        base = lay_out(root, {"data.limit": IMAGES})
         one, two = (images_per_second(base, workers, root) for workers in (1, 2))
     finish(
         "scaling", round(two, 2), torch.device("cpu"), one_worker=round(one, 2), ratio=round(two / one, 3),

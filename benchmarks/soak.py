@@ -15,20 +15,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import psutil
 import torch
-import yaml
 
 from benchmarks.measuring import finish
-from roigan import paths
-from roigan.config import Params, changed, load_params
+from benchmarks.workspace import lay_out
 from roigan.errors import UserError, exit_on_user_error
-from roigan.features import make_features
-from roigan.prepare import prepare
 
 EVERY = 10  # steps from one checkpoint to the next
 PAUSE = 5.0  # seconds between two looks
@@ -39,17 +36,12 @@ def main() -> None:
     if len(sys.argv) > 2 or not all(word.isdigit() for word in sys.argv[1:]):
         raise UserError("usage: python -m benchmarks.soak [STEPS]")
     steps = int(sys.argv[1]) if sys.argv[1:] else 6000
-    params = changed(
-        load_params(),
-        {
-            "data.source": "photos", "data.path": None, "data.image_size": 32, "data.limit": 640,
-            "features.steps": 10, "model.width": 0.125, "train.num_workers": 2, "train.batch_size": 8,
-            "train.precision": "fp32", "train.use_gpu": False, "train.report_every": EVERY,
-            "train.steps": steps,
-        },
-    )  # fmt: skip
+    setting = {
+        "data.image_size": 32, "model.width": 0.125, "train.num_workers": 2, "train.batch_size": 8,
+        "train.precision": "fp32", "train.use_gpu": False, "train.report_every": EVERY, "train.steps": steps,
+    }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        lay_out(Path(folder), params)
+        lay_out(Path(folder), setting)
         began = time.monotonic()
         memory = watch(Path(folder))
         seconds = time.monotonic() - began
@@ -65,13 +57,6 @@ def main() -> None:
         checkpoints=found, mib_per_hour=grown, mib_settled=settled.iloc[0].round().astype(int).to_dict(),
         mib_end=settled.iloc[-1].round().astype(int).to_dict(),
     )  # fmt: skip
-
-
-def lay_out(folder: Path, params: Params) -> None:
-    """A project folder as it is before the stage `train`."""
-    prepare(params.data, folder / paths.PREPARED)
-    make_features(folder / paths.PREPARED, params.features, folder / paths.FEATURES)
-    (folder / "params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json", by_alias=True)))
 
 
 def watch(folder: Path) -> pd.DataFrame:
@@ -93,20 +78,17 @@ def watch(folder: Path) -> pd.DataFrame:
 
 
 def by_role(pid: int) -> dict[str, float]:
-    """MiB that the processes of a family have to themselves."""
+    """MiB that the processes of a family have to themselves; those that end meanwhile have none."""
     memory: dict[str, float] = {}
-    try:
+    family = list[psutil.Process]()
+    with suppress(psutil.NoSuchProcess):
         family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return memory
     for process in family:
-        try:
+        with suppress(psutil.NoSuchProcess):
             words = " ".join(process.cmdline())
             role = next((role for mark, role in ROLES.items() if mark in words), "others")
             role = "driver" if process.pid == pid else role
             memory[role] = memory.get(role, 0) + process.memory_full_info().uss / 2**20
-        except psutil.NoSuchProcess:
-            continue
     return memory
 
 

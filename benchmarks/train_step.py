@@ -1,10 +1,12 @@
 """Images per second of a whole step (G's turn and D's) of the thesis' full configuration.
 
 Width 1, 64x64, the perceptual loss on a network of VGG16's size (random weights: only speed is measured),
-batch 16 on a CPU and 64 on a GPU. Two rows in one run: our parameters, and those of the thesis' recipe.
+batch 16 on a CPU and 64 on a GPU.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -25,7 +27,7 @@ def main() -> None:
     batch = 64 if on.type == "cuda" else 16
     params = changed(load_params(), {"model.width": 1.0, "train.batch_size": batch})
     precision, _ = choose_precision("auto", on)
-    step = prepare(params, on, precision == "bf16")
+    _, step = prepare(params, on, precision == "bf16")
     with FlopCounterMode(display=False) as counter:
         step()
     synchronise(on)
@@ -39,8 +41,10 @@ def main() -> None:
     )  # fmt: skip
 
 
-def prepare(params: Params, on: torch.device, half: bool):  # type: ignore[no-untyped-def]
-    """A function that plays the next step."""
+def prepare(
+    params: Params, on: torch.device, half: bool
+) -> tuple[dict[str, torch.nn.Module], Callable[[], None]]:
+    """The networks, and a function that plays the next step."""
     torch.manual_seed(0)
     perceptual = FeatureNetwork("vgg16", build("vgg16")).to(on)
     system = SYSTEMS[params.model.system](params, perceptual)
@@ -61,7 +65,7 @@ def prepare(params: Params, on: torch.device, half: bool):  # type: ignore[no-un
         play(players, nets, lambda _: batch, autocast)
         count += 1
 
-    return step
+    return {**system.nets, "perceptual": perceptual.trunk}, step
 
 
 if __name__ == "__main__":
