@@ -21,7 +21,7 @@ from roigan.config import Params
 
 SIZES: dict[str, dict[str, Any]] = {
     f"width {width:g}, depth {depth}": {"model.width": width, "model.depth": depth}
-    for width, depth in ((0.0625, 1), (0.125, 1), (0.25, 1), (0.25, 2), (0.5, 1))
+    for width, depth in ((0.0625, 1), (0.125, 1), (0.25, 1), (0.5, 1), (0.25, 2))
 }
 
 
