@@ -15,10 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 from roigan.errors import UserError, exit_on_user_error
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from roigan.model import Model
-    from roigan.pixels import Picture
 
 BATCH = 32  # pictures completed at once; bounds the memory, does not change the results
 SEEDS = 2**63  # torch takes seeds below this
@@ -136,6 +133,8 @@ def _context(text: str) -> float:
 
 def run_complete(arguments: argparse.Namespace) -> None:
     """Complete one picture or a folder of them, once for every seed."""
+    from roigan.pairing import pairs, read_pair
+
     jobs = pairs(arguments.image, arguments.mask, arguments.out)
     seeds = list(dict.fromkeys(arguments.seed))
 
@@ -157,69 +156,6 @@ def run_complete(arguments: argparse.Namespace) -> None:
                 for (_, _, out), picture in zip(batch, completed, strict=True):
                     save_picture(picture, out.with_stem(f"{out.stem}-{seed}") if len(seeds) > 1 else out)
                 progress.update(len(batch))
-
-
-def pairs(image: Path, mask: Path, out: Path) -> list[tuple[Path, Path, Path]]:
-    """(picture, mask, output) for every picture; folders are paired by file name without its ending.
-
-    One mask may serve a whole folder. Raises UserError where something is missing or would be overwritten.
-    """
-    for path in (image, mask):
-        if not path.exists():
-            raise UserError(f"{path} does not exist")
-    if not image.is_dir():
-        if mask.is_dir():
-            raise UserError(f"--mask {mask} is a folder, but --image {image} is a file")
-        if out.is_dir():
-            raise UserError(f"--out {out} is a folder, but --image {image} is a file; name a .png or .tif")
-        jobs = [(image, mask, out)]
-    else:
-        if out.is_file() or out.suffix.lower() in (".png", ".tif", ".tiff"):
-            raise UserError(f"--image {image} is a folder, so --out must be one too, not {out}")
-        pictures = _by_stem(image)
-        masks = _by_stem(mask) if mask.is_dir() else dict.fromkeys(pictures, mask)
-        alone = [path.name for stem, path in pictures.items() if stem not in masks]
-        if alone:
-            raise UserError(
-                f"{len(alone)} of {len(pictures)} images have no mask in {mask}: {alone[0]}, for one"
-            )
-        jobs = [(path, masks[stem], out / f"{stem}.png") for stem, path in pictures.items()]
-    for picture, region, target in jobs:
-        if target.resolve() in (picture.resolve(), region.resolve()):
-            raise UserError(f"--out would overwrite {target}; choose another name or folder")
-        _check_ending(target)
-    return jobs
-
-
-def _by_stem(folder: Path) -> dict[str, Path]:
-    """The folder's files, hidden ones left out, by name without ending."""
-    files = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
-    if not files:
-        raise UserError(f"{folder} holds no files")
-    found: dict[str, Path] = {}
-    for path in files:
-        if path.stem in found:
-            raise UserError(f"{found[path.stem]} and {path.name} differ in their ending only; rename one")
-        found[path.stem] = path
-    return found
-
-
-def _check_ending(out: Path) -> None:
-    if out.suffix.lower() not in (".png", ".tif", ".tiff"):
-        raise UserError(f"--out {out}: only .png and .tif keep the rest of the image bit for bit")
-
-
-def read_pair(image: Path, mask: Path, out: Path) -> tuple[Picture, np.ndarray]:
-    """A picture, in a mode that the output's format can hold, and its mask; complaints name the file."""
-    from roigan.edit import check_mask
-    from roigan.pixels import fit_format, read_mask, read_picture
-
-    picture, region = fit_format(read_picture(image), out), read_mask(mask)
-    try:
-        check_mask(picture, region)
-    except UserError as error:
-        raise UserError(f"{mask}: {error}") from None
-    return picture, region
 
 
 def load_model(reference: str) -> Model:

@@ -16,6 +16,7 @@ from roigan import cli, tracking
 from roigan.config import RoIGANModel, load_params
 from roigan.errors import UserError
 from roigan.model import Model, save_model
+from roigan.pairing import pairs
 from roigan.systems.roigan import Generator
 from tests.conftest import ROOT
 
@@ -159,7 +160,7 @@ def test_what_is_wrong_is_said_in_one_line(monkeypatch, here, model, capsys, cha
 def test_two_pictures_of_one_name_are_refused(here):
     Image.new("RGB", (4, 4)).save("images/a.png")
     with pytest.raises(UserError, match="differ in their ending only"):
-        cli.pairs(here / "images", here / "masks", here / "done")
+        pairs(here / "images", here / "masks", here / "done")
 
 
 def test_models_are_listed_compared_and_promoted(monkeypatch, capsys):
