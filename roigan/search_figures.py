@@ -127,6 +127,8 @@ def slices(trials: Sequence[Trial], tune: TuneParams) -> Figure:
                 tried = [] if _words(domain) else [value for value in domain.grid or [] if (x == value).any()]
                 panel.plot(tried, [np.median(y[x == value]) for value in tried], color=DARK, zorder=1)
             _scale(panel, domain)
+            if _decades([trial.scores[name] for trial in long]):
+                panel.set_yscale("log")
             panel.set_xlabel(key if row == len(names) - 1 else "", fontsize=9)
             panel.set_ylabel(name if column == 0 else "", fontsize=9)
             _plain(panel)
@@ -156,7 +158,7 @@ def _scale(panel: Axes, domain: Domain) -> None:
     numbers = [] if _words(domain) else [value for value in domain.extremes if isinstance(value, int | float)]
     above = [number for number in numbers if number > 0]
     listed = domain.grid or domain.choice
-    if not domain.loguniform and not (listed and above and max(above) >= 10 * min(above)):
+    if not domain.loguniform and not (listed and _decades(above)):
         return
     low, high = min(above), 1.4 * max(above)
     if 0 in numbers:
@@ -166,6 +168,11 @@ def _scale(panel: Axes, domain: Domain) -> None:
         panel.set_xscale("log")
         panel.set_xlim(0.7 * low, high)
     panel.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _decades(values: Sequence[float]) -> bool:
+    """Whether positive values span a power of ten or more."""
+    return len(values) > 1 and min(values) > 0 and max(values) >= 10 * min(values)
 
 
 def fronts(trials: Sequence[Trial], tune: TuneParams) -> Figure:
@@ -191,8 +198,13 @@ def fronts(trials: Sequence[Trial], tune: TuneParams) -> Figure:
             "real images", (1, 1), xycoords=("axes fraction", "data"), xytext=(0, 3),
             textcoords="offset points", ha="right", fontsize=9, color="#555555",
         )  # fmt: skip
-    panel.set_xlabel(x)
-    panel.set_ylabel(y)
+    for name, label, scale in (
+        (x, panel.set_xlabel, panel.set_xscale),
+        (y, panel.set_ylabel, panel.set_yscale),
+    ):
+        label(name)
+        if _decades([trial.scores[name] for trial in long]):
+            scale("log")
     panel.legend(frameon=False, fontsize=9)
     _plain(panel)
     return figure
