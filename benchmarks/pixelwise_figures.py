@@ -12,7 +12,10 @@ REFERENCES = {"cgan": ("CGAN", "#b3541e", "s"), "gan": ("GAN", "#7a9a3a", "^")} 
 
 
 def curves(table: pd.DataFrame) -> Figure:
-    """Figure 3: MSE and FID over lam, the median and all seeds; table: rows of docs/results/pixelwise.csv."""
+    """Figure 3: MSE and FID over lam, the median and all seeds but those far off.
+
+    table: rows of docs/results/pixelwise.csv.
+    """
     figure, panels = _panels(table, ("mse", "fid"))
     for (dataset, metric), panel in panels.items():
         rows = table[table["dataset"] == dataset]
@@ -20,11 +23,11 @@ def curves(table: pd.DataFrame) -> Figure:
         medians = mine.groupby("lam")[metric].median()
         panel.plot(mine["lam"], mine[metric], ".", color=BLUE, alpha=0.3, markersize=5)
         panel.plot(medians.index, medians, color=BLUE, linewidth=2, marker="o", label="pixel-wise")
-        for system, (name, colour, _) in REFERENCES.items():
-            value = rows.loc[rows["system"] == system, metric].median()
+        references = [rows.loc[rows["system"] == system, metric].median() for system in REFERENCES]
+        for value, (name, colour, _) in zip(references, REFERENCES.values(), strict=True):
             panel.axhline(value, color=colour, linewidth=1.2, linestyle="--", label=name)
         panel.set_xscale("log")
-        panel.set_ylim(bottom=0)
+        panel.set_ylim(0, 1.5 * max(medians.max(), *references))  # a run that failed lies beyond
         panel.set_title(f"{NAMES[dataset]}: {metric.upper()}", fontsize=11, loc="left")
         if metric == "fid":
             panel.set_xlabel("lam", fontsize=9)
