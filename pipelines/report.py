@@ -40,9 +40,12 @@ def main() -> None:
 
     history, statistics = read_table(paths.HISTORY), load_statistics(paths.PREPARED)
     independence = read_table(paths.INDEPENDENCE).set_index("set")
+    marks = (
+        "Green: a known pixel that the generator's own image meets; red: one that it misses." if free else ""
+    )
     samples = report.first_middle_last(paths.SAMPLES)
     sections = {
-        "completions": [shown(family, files[f"figure_4_3_{family}"]) for family in families],
+        "completions": [shown(family, files[f"figure_4_3_{family}"], marks) for family in families],
         "more": [shown("", files["figure_4_4"], f"Mask family: {families[0]}.")],
         "sliders": [shown("", files[f"figure_4_5_{i + 1}"], f"Test image {i + 1}.") for i in swept],
         "codes": [shown("", files[f"codes_{i + 1}"], f"Test image {i + 1}.") for i in swept],
