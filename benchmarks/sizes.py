@@ -17,8 +17,10 @@ from matplotlib.figure import Figure
 
 from benchmarks.completion import cost
 from benchmarks.trial import FAMILIES, run_all
-from roigan.config import Params
+from roigan.config import changed, load_params
 
+RESULTS = Path("docs/results/sizes.csv")
+ROUNDS = 3
 SIZES: dict[str, dict[str, Any]] = {
     f"width {width:g}, depth {depth}": {"model.width": width, "model.depth": depth}
     for width, depth in ((0.0625, 1), (0.125, 1), (0.25, 1), (0.5, 1), (0.25, 2))
@@ -26,15 +28,20 @@ SIZES: dict[str, dict[str, Any]] = {
 
 
 def main() -> None:
-    table = run_all(SIZES, Path("docs/results/sizes.csv"), size)
+    table = measured(run_all(SIZES, RESULTS))
+    table.to_csv(RESULTS, index=False, float_format="%.4g")
     Path("docs/images").mkdir(parents=True, exist_ok=True)
     curve(table.sort_values("parameters")).savefig("docs/images/sizes.png", dpi=150)
 
 
-def size(params: Params) -> dict[str, Any]:
-    """What a generator of this size costs."""
-    per_second, parameters = cost(params, torch.device("cpu"))
-    return {"parameters": parameters, "milliseconds": 1000 / per_second}
+def measured(table: pd.DataFrame) -> pd.DataFrame:
+    """With parameters and time per image: of all sizes in one go, in turns, since machines drift."""
+    base = load_params()
+    kinds = [changed(base, SIZES[name]) for name in table["variant"]]
+    rounds = [[cost(params, torch.device("cpu")) for params in kinds] for _ in range(ROUNDS)]
+    rates = pd.DataFrame([[rate for rate, _ in found] for found in rounds]).median()
+    parameters = [count for _, count in rounds[0]]
+    return table.assign(parameters=parameters, milliseconds=(1000 / rates).to_numpy())
 
 
 def curve(table: pd.DataFrame) -> Figure:

@@ -78,11 +78,10 @@ def scored(
 def run_all(
     variants: Mapping[str, Mapping[str, Any]],
     results: Path,
-    more: Callable[[Params], dict[str, Any]] = lambda params: {},
     run: Callable[[str, Params], dict[str, Any]] = run_one,
 ) -> pd.DataFrame:
-    """One row per variant, by the keys that it changes in params.yaml; `more` adds columns of its own, `run`
-    trains and scores otherwise than the function below.
+    """One row per variant, by the keys that it changes in params.yaml; `run` trains and scores otherwise than
+    `run_one`.
 
     Returns the whole table.
     """
@@ -95,7 +94,7 @@ def run_all(
         if name in set(table["variant"]):
             continue
         params = changed(base, changes)
-        row = pd.DataFrame([{"variant": name, **run(name, params), **more(params), **about}])
+        row = pd.DataFrame([{"variant": name, **run(name, params), **about}])
         table = pd.concat([table, row]) if len(table) else row
         table.to_csv(results, index=False, float_format="%.4g")
         print(row.iloc[0, :12].to_string(), file=sys.stderr)
