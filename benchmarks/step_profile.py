@@ -17,9 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measuring import device, finish, synchronise
 from benchmarks.train_step import prepare
-from roigan.config import changed, load_params
 from roigan.errors import UserError, exit_on_user_error
-from roigan.precision import choose_precision
 
 STEPS = 3
 FORWARD, BACKWARD = torch.ops.aten.convolution, torch.ops.aten.convolution_backward
@@ -27,7 +25,7 @@ KINDS = {  # by what the names of operations contain, the first that fits
     "convolutions, backward": ("convolution_backward",),
     "convolutions": ("conv",),
     "dense layers": ("mm",),
-    "norms": ("norm", "batch_norm", "var_mean"),
+    "norms": ("norm", "var_mean"),
     "resizing, pooling, padding": ("upsample", "pool", "pad", "interpolate"),
     "optimiser and moving average": ("_foreach", "_fused", "lerp"),
     "copies and layouts": ("copy", "clone", "contiguous", "cat", "index", "gather"),
@@ -41,10 +39,7 @@ def main() -> None:
     except ValueError:
         raise UserError("usage: python -m benchmarks.step_profile [WIDTH]") from None
     on = device()
-    batch = 64 if on.type == "cuda" else 16
-    params = changed(load_params(), {"model.width": width, "train.batch_size": batch, "penalty.every": 1000})
-    precision, _ = choose_precision("auto", on)
-    nets, step = prepare(params, on, precision == "bf16")
+    batch, precision, nets, step = prepare(on, {"model.width": width, "penalty.every": 1000})
     with FlopCounterMode(display=False) as counter:
         step()
     flops = {name: counter.flop_counts[type(net).__name__][FORWARD] for name, net in nets.items()}

@@ -7,12 +7,13 @@ batch 16 on a CPU and 64 on a GPU.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measuring import device, finish, peak_flops, rate, synchronise
-from roigan.config import Params, changed, load_params
+from roigan.config import changed, load_params
 from roigan.draws import Draws
 from roigan.features import FeatureNetwork
 from roigan.features_pretrained import build
@@ -24,10 +25,7 @@ from roigan.systems import SYSTEMS
 
 def main() -> None:
     on = device()
-    batch = 64 if on.type == "cuda" else 16
-    params = changed(load_params(), {"model.width": 1.0, "train.batch_size": batch})
-    precision, _ = choose_precision("auto", on)
-    _, step = prepare(params, on, precision == "bf16")
+    batch, precision, _, step = prepare(on, {"model.width": 1.0})
     with FlopCounterMode(display=False) as counter:
         step()
     synchronise(on)
@@ -41,10 +39,21 @@ def main() -> None:
     )  # fmt: skip
 
 
-def prepare(
-    params: Params, on: torch.device, half: bool
-) -> tuple[dict[str, torch.nn.Module], Callable[[], None]]:
-    """The networks, and a function that plays the next step."""
+class Prepared(NamedTuple):
+    """What is measured."""
+
+    batch: int
+    precision: str
+    nets: dict[str, torch.nn.Module]
+    step: Callable[[], None]
+    """Plays the next one."""
+
+
+def prepare(on: torch.device, changes: dict[str, Any]) -> Prepared:
+    """The default parameters, changed, on a device, with the batch and the precision that suit it."""
+    n = 64 if on.type == "cuda" else 16
+    params = changed(load_params(), {"train.batch_size": n, **changes})
+    precision, _ = choose_precision("auto", on)
     torch.manual_seed(0)
     perceptual = FeatureNetwork("vgg16", build("vgg16")).to(on)
     system = SYSTEMS[params.model.system](params, perceptual)
@@ -52,11 +61,11 @@ def prepare(
         net.to(on, memory_format=torch.channels_last)
     players, nets = system.players(), Nets(system.nets)
     sampler = Sampler(dict(params.masks.train), 64)
-    n, count = params.train.batch_size, 1  # a step without the lazy penalty, which the counter cannot follow
+    count = 1  # a step without the lazy penalty, which the counter cannot follow
     x = (torch.rand(n, 64, 64, 3, device=on) * 2 - 1).movedim(-1, 1)
 
     def autocast():  # type: ignore[no-untyped-def]
-        return torch.autocast(on.type, torch.bfloat16, enabled=half)
+        return torch.autocast(on.type, torch.bfloat16, enabled=precision == "bf16")
 
     def step() -> None:
         nonlocal count
@@ -65,7 +74,7 @@ def prepare(
         play(players, nets, lambda _: batch, autocast)
         count += 1
 
-    return {**system.nets, "perceptual": perceptual.trunk}, step
+    return Prepared(n, precision, {**system.nets, "perceptual": perceptual.trunk}, step)
 
 
 if __name__ == "__main__":

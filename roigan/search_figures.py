@@ -80,7 +80,7 @@ def parallel(trials: Sequence[Trial], tune: TuneParams) -> Figure:
             alpha=1.0 if trial.number in long else 0.4, zorder=2 + best,
         )  # fmt: skip
     for x, (_, low, high) in enumerate(columns):
-        panel.vlines(x, 0, 1, color="#555555", linewidth=0.8)
+        panel.vlines(x, 0, 1, color=DARK, linewidth=0.8)
         panel.annotate(high, (x, 1), xytext=(0, 5), textcoords="offset points", ha="center", fontsize=9)
         panel.annotate(
             low, (x, 0), xytext=(0, -5), textcoords="offset points", ha="center", va="top", fontsize=9
@@ -117,6 +117,8 @@ def slices(trials: Sequence[Trial], tune: TuneParams) -> Figure:
     figure = Figure(figsize=(0.8 + 2.0 * len(keys), 0.6 + 1.9 * len(names)), layout="constrained")
     panels = figure.subplots(len(names), len(keys), squeeze=False, sharex="col", sharey="row")
     for row, name in enumerate(names):
+        if _decades([trial.scores[name] for trial in long]):
+            panels[row][0].set_yscale("log")  # the whole row shares it
         for column, key in enumerate(keys):
             panel, domain = panels[row][column], tune.space[key]
             for marker, (kind, mine) in zip(cycle(MARKERS), kinds.items(), strict=False):
@@ -127,8 +129,6 @@ def slices(trials: Sequence[Trial], tune: TuneParams) -> Figure:
                 tried = [] if _words(domain) else [value for value in domain.grid or [] if (x == value).any()]
                 panel.plot(tried, [np.median(y[x == value]) for value in tried], color=DARK, zorder=1)
             _scale(panel, domain)
-            if _decades([trial.scores[name] for trial in long]):
-                panel.set_yscale("log")
             panel.set_xlabel(key if row == len(names) - 1 else "", fontsize=9)
             panel.set_ylabel(name if column == 0 else "", fontsize=9)
             _plain(panel)
@@ -196,7 +196,7 @@ def fronts(trials: Sequence[Trial], tune: TuneParams) -> Figure:
         panel.axhline(1, color="#777777", linestyle="--", linewidth=1)
         panel.annotate(
             "real images", (1, 1), xycoords=("axes fraction", "data"), xytext=(0, 3),
-            textcoords="offset points", ha="right", fontsize=9, color="#555555",
+            textcoords="offset points", ha="right", fontsize=9, color=DARK,
         )  # fmt: skip
     for name, label, scale in (
         (x, panel.set_xlabel, panel.set_xscale),

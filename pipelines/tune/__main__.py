@@ -26,9 +26,10 @@ def main() -> None:
     outbox.deliver()  # what an earlier search or training left
     parent = tracking.start_run(params, name, tags)
     record = Trials(params, name, parent, tags, outbox)
-    print(f"tune: {name}, {count(params)} trials of {tune.steps} steps", flush=True)
+    total = count(params)
+    print(f"tune: {name}, {total} trials of {tune.steps} steps", flush=True)
     try:
-        with Board(tune, count(params)) as board:
+        with Board(tune, total) as board:
 
             def on_trial(trials: list[Trial], trial: Trial) -> None:
                 if said := record.see(trial):
