@@ -9,9 +9,7 @@ up; growth is that of a straight line through the rest. Prepares its own images 
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,7 +22,7 @@ import psutil
 import torch
 
 from benchmarks.measuring import finish
-from benchmarks.workspace import lay_out
+from benchmarks.workspace import lay_out, start_train
 from roigan.errors import UserError, exit_on_user_error
 
 EVERY = 10  # steps from one checkpoint to the next
@@ -61,12 +59,8 @@ def main() -> None:
 
 def watch(folder: Path) -> pd.DataFrame:
     """Run the stage; MiB by role, one row per look, by the seconds since the start."""
-    foreign = ("MLFLOW_TRACKING_URI", "RAY_ADDRESS", "ROIGAN_CHECKPOINTS")
-    inherited = {name: value for name, value in os.environ.items() if name not in foreign}
-    environment = inherited | {"PYTHONPATH": str(Path(__file__).parent.parent)}
-    command = [sys.executable, "-m", "pipelines.train"]
     rows, began = dict[float, dict[str, float]](), time.monotonic()
-    with subprocess.Popen(command, cwd=folder, env=environment, stdout=sys.stderr) as stage:
+    with start_train(folder, sys.stderr) as stage:
         while stage.poll() is None:
             time.sleep(PAUSE)
             look = by_role(stage.pid)

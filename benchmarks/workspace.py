@@ -1,9 +1,12 @@
-"""A project folder of shipped photographs, as it is before the stage `train`."""
+"""A project folder of shipped photographs, as it is before the stage `train`, and the stage as a process."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import yaml
 
@@ -12,6 +15,8 @@ from roigan.config import Params, changed, load_params
 from roigan.features import make_features
 from roigan.prepare import prepare
 
+ROOT = Path(__file__).parent.parent
+FOREIGN = ("MLFLOW_TRACKING_URI", "RAY_ADDRESS", "ROIGAN_CHECKPOINTS")
 SMALL = {"data.source": "photos", "data.path": None, "data.limit": 640, "features.steps": 10}
 
 
@@ -20,5 +25,20 @@ def lay_out(folder: Path, changes: dict[str, Any]) -> Params:
     params = changed(load_params(), SMALL | changes)
     prepare(params.data, folder / paths.PREPARED)
     make_features(folder / paths.PREPARED, params.features, folder / paths.FEATURES)
-    (folder / "params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json", by_alias=True)))
+    write(folder, params)
     return params
+
+
+def write(folder: Path, params: Params) -> None:
+    """The folder's params.yaml."""
+    (folder / "params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json", by_alias=True)))
+
+
+def start_train(folder: Path, output: IO[Any], **environment: str) -> subprocess.Popen[bytes]:
+    """The stage `train` as DVC starts it, on this code and on stores of the folder's own."""
+    inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipelines.train"],
+        cwd=folder, stdout=output, stderr=subprocess.STDOUT,
+        env=inherited | {"PYTHONPATH": str(ROOT)} | environment,
+    )  # fmt: skip

@@ -74,8 +74,7 @@ def mixture(u: Tensor, size: int) -> Tensor:
     form, determinant = _gaussians(u, size, rho=0.9, sigma=(1 / 10, 1 / 6))  # [B, 15, 6], [B, 15]
     exponent = -form / 2
     exponent[..., 0] += 2 * u[..., 5] - 1 - determinant.log() / 2  # log of weight / sqrt(det Sigma)
-    parts = exponent.split(32 if u.device.type == "cpu" else len(u))  # on a CPU: what the cache holds
-    density = torch.cat([_exponentials(part, size) for part in parts])
+    density = _exponentials(exponent, size)
     return (density > density.amax(1, keepdim=True) / 2).unflatten(-1, (size, size))
 
 
@@ -205,11 +204,12 @@ FAMILIES: dict[str, Family] = {
 
 def draw(family: str, u: Tensor, size: int, known_share: float = 0.005) -> Tensor:
     """Masks of a family from uniform numbers: u [B, draws] -> float32 M [B, 1, size, size]."""
+    parts = u.split(32 if u.device.type == "cpu" else max(1, len(u)))  # on a CPU: what the cache holds
     if family == "scattered":
-        inside = scattered(u, size, known_share)
+        inside = [scattered(part, size, known_share) for part in parts]
     else:
-        inside = FAMILIES[family].rasterise(u, size)
-    return inside[:, None].float()
+        inside = [FAMILIES[family].rasterise(part, size) for part in parts]
+    return torch.cat(inside)[:, None].float()
 
 
 def sample(

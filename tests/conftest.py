@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 
+from benchmarks.workspace import write
 from roigan import paths
 from roigan.config import Params, changed, load_params
 from roigan.features import make_features
@@ -133,7 +134,7 @@ def undisturbed(
 
 def _two_workers(prepared: Path, small: Callable[..., Params], folder: Path) -> Path:
     shutil.copytree(prepared, folder, dirs_exist_ok=True)
-    stage.write(folder, small(train__num_workers=2, train__steps=stage.EVERY_EPOCH[-1]))
+    write(folder, small(train__num_workers=2, train__steps=stage.EVERY_EPOCH[-1]))
     return folder
 
 

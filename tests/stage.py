@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sqlite3
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import psutil
-import yaml
 
-from roigan.config import Params
+from benchmarks.workspace import start_train
 
-ROOT = Path(__file__).parent.parent
 EVERY_EPOCH = list(range(3, 49, 3))  # the steps of `two_workers`
-
-
-def write(project: Path, params: Params) -> None:
-    (project / "params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json", by_alias=True)))
 
 
 def start(project: Path, log: str = "log.txt", **environment: str) -> subprocess.Popen[bytes]:
     """The stage `train` as DVC starts it."""
-    inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN}
-    ours = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2"}
+    ours = {"PYTHONUNBUFFERED": "1", "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2"}
     with (project / log).open("wb") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", "pipelines.train"],
-            cwd=project, stdout=output, stderr=subprocess.STDOUT, env=inherited | ours | environment,
-        )  # fmt: skip
-
-
-FOREIGN = ("MLFLOW_TRACKING_URI", "RAY_ADDRESS", "ROIGAN_CHECKPOINTS")
+        return start_train(project, output, **ours | environment)
 
 
 def wait_for(project: Path, text: str, process: subprocess.Popen[bytes], log: str = "log.txt") -> None:

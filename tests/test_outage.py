@@ -22,9 +22,9 @@ from pathlib import Path
 import mlflow.store.db.utils
 import pandas as pd
 import pytest
-import yaml
 from mlflow import MlflowClient
 
+from benchmarks.workspace import write
 from pipelines import control, evaluate, register, report, train
 from roigan import cli, paths, tracking
 from roigan.config import Params, load_params
@@ -45,7 +45,7 @@ def project(prepared: Path, small, database: Path, tmp_path: Path, monkeypatch) 
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "DVC_EXP_NAME"):
         monkeypatch.delenv(name, raising=False)
     params = small(train__steps=24, register__experiment=tmp_path.name)  # tests share a server
-    Path("params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json", by_alias=True)))
+    write(Path(), params)
     return load_params()
 
 

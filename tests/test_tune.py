@@ -16,8 +16,8 @@ import psutil
 import pytest
 import yaml
 
+from benchmarks.workspace import write
 from roigan.config import load_params
-from tests.stage import write
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

@@ -108,7 +108,8 @@ def _space(params: Params) -> dict[str, Any]:
 
 def _values(config: dict[str, Any]) -> dict[str, Any]:
     """The values of a trial by the names of their parameters."""
-    return {**config.get(GRID, {}), **{key: value for key, value in config.items() if key != GRID}}
+    own = dict(config)
+    return own.pop(GRID, {}) | own
 
 
 def _domain(domain: Domain) -> Any:
