@@ -35,7 +35,7 @@ def deviation(
     """The standard deviation of metric(mine) - metric(other), or of metric(mine) alone.
 
     real: features of the real images [N, F]. None for the metrics that are no means over images and too dear
-    to measure again and again (P-IDS, U-IDS, border, diversity).
+    to measure again and again (P-IDS, U-IDS, border, chroma, diversity).
     """
     if metric not in OF_FEATURES and metric not in mine.means:
         return None

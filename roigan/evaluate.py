@@ -26,15 +26,17 @@ from roigan.errors import UserError
 from roigan.features import FeatureNetwork
 from roigan.metrics import constraints, perceptual
 from roigan.metrics.border import jump
+from roigan.metrics.chroma import restlessness
 from roigan.metrics.crosswise import crosswise_fid, crosswise_kid
 from roigan.metrics.diversity import diversity
 from roigan.metrics.ids import p_ids_and_u_ids
 from roigan.metrics.pixels import l1, psnr, ssim
 from roigan.model import Model
 
-METRICS = ["fid", "kid", "pids", "uids", "percep", "l1", "psnr", "ssim", "border", "diversity"]
+METRICS = ["fid", "kid", "pids", "uids", "percep", "l1", "psnr", "ssim", "border", "chroma", "diversity"]
 COLUMNS = ["method", "mask", "n", *METRICS]
 CONSTRAINTS = ["mse_known", "satisfied"]  # of interest where known pixels may change
+RATIOS = {"border": jump, "chroma": restlessness}  # a sum over completed images by that over real ones
 MEANS = ["l1", "psnr", "ssim", "percep", *CONSTRAINTS]  # over images
 SMALLEST = 4  # test images: two halves, each with a covariance
 
@@ -135,7 +137,8 @@ def _complete_and_score(
     for begin in range(0, len(test), params.batch_size):
         x = to_float(test[begin : begin + params.batch_size]).to(device)  # [B, C, H, W]
         M = M_all[begin : begin + len(x)].to(device)
-        maps_x, jump_x = features.maps(x), jump(x, M)
+        maps_x = features.maps(x)
+        sums_x = {metric: total(x, M) for metric, total in RATIOS.items()}
         for name, completion in completions.items():
             y = completion(x, M, generators[name])
             if name not in free:
@@ -151,7 +154,7 @@ def _complete_and_score(
                     "ssim": ssim(y, x),
                     "mse_known": constraints.mse(y, x, M),
                     "satisfied": constraints.satisfied(y, x, M),
-                    "jumps": torch.stack([jump(y, M), jump_x])[None],  # [1, 2]
+                    **{m: torch.stack([total(y, M), sums_x[m]])[None] for m, total in RATIOS.items()},
                 }
             )
             bar.update(len(x))
@@ -160,8 +163,9 @@ def _complete_and_score(
         whole = {key: torch.cat([batch[key] for batch in batches[name]]) for key in batches[name][0]}
         means = {metric: whole[metric].cpu() for metric in MEANS}
         row = {metric: values.nanmean().item() for metric, values in means.items()}
-        mine, real_ones = whole["jumps"].sum(0).tolist()
-        row["border"] = mine / real_ones if real_ones else float("nan")
+        for metric in RATIOS:
+            mine, real_ones = whole[metric].sum(0).tolist()
+            row[metric] = mine / real_ones if real_ones else float("nan")
         row["diversity"] = _diversity(completion, test, M_all, params, device)
         results[name] = row, Scored(means, whole["embedded"])
     return results

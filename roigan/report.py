@@ -55,6 +55,9 @@ METRICS = {
     "border": Metric(
         "border", "→1", 2, "jump across the region's edge relative to the real image's; more is a seam"
     ),
+    "chroma": Metric(
+        "chroma", "→1", 2, "change of colour inside the region relative to the real image's; more are specks"
+    ),
     "diversity": Metric("diversity", "↑", 4, "how much fillings of one region differ when z is drawn anew"),
     "mse_known": Metric("MSE", "↓", 4, "squared error at known pixels on the scale [-1, 1]"),
     "satisfied": Metric("satisfied", "↑", 3, "share of known pixels whose squared error is below 0.1"),
@@ -143,7 +146,9 @@ def table_rows(rows: pd.DataFrame) -> list[Row]:
     Best among the competitors alone; real images are the floor, and a lone competitor beats nobody.
     """
     rivals = rows[rows["method"] != FLOOR]
-    columns = [name for name in METRICS if name in rows.columns]
+    columns = [
+        name for name in METRICS if name in rows.dropna(axis=1, how="all").columns
+    ]  # grey has no chroma
     best = {name: _best(METRICS[name], rivals[name]) for name in columns} if len(rivals) > 1 else {}
     result = []
     for _, row in rows.iterrows():

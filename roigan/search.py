@@ -28,6 +28,7 @@ from roigan.model import Model
 
 WORST = 1e6
 """What a trial costs that failed: finite, so that the search learns to keep away from it."""
+ONE_IS_GOOD = ("border", "chroma")
 HIGH_IS_GOOD = ("pids", "uids", "psnr", "ssim", "diversity", "satisfied")
 
 
@@ -139,7 +140,7 @@ def unread(terms: Mapping[str, float], params: Params) -> float:
 
 def cost(objective: Objective, score: float) -> float:
     """The score as something to be made small; WORST for what is not a number."""
-    if objective.metric == "border":
+    if objective.metric in ONE_IS_GOOD:
         score = abs(score - 1)
     elif objective.metric in HIGH_IS_GOOD:
         score = -score

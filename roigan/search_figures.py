@@ -13,6 +13,7 @@ from matplotlib.ticker import NullFormatter
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from roigan.config import Domain, TuneParams
+from roigan.search import ONE_IS_GOOD
 from roigan.trials import Trial, candidates, costs, pareto
 
 GOOD, DULL, DARK = "#b3541e", "#9db4c4", "#555555"
@@ -192,7 +193,7 @@ def fronts(trials: Sequence[Trial], tune: TuneParams) -> Figure:
     for trial in front:
         at = (trial.scores[x], trial.scores[y])
         panel.annotate(str(trial.number), at, xytext=(6, 5), textcoords="offset points", fontsize=9)
-    if objectives[1].metric == "border":
+    if objectives[1].metric in ONE_IS_GOOD:
         panel.axhline(1, color="#777777", linestyle="--", linewidth=1)
         panel.annotate(
             "real images", (1, 1), xycoords=("axes fraction", "data"), xytext=(0, 3),

@@ -56,7 +56,8 @@ def test_the_table(channels: int) -> None:
     table = measure(completions, test, masks, network(channels), PARAMS).table
     assert list(table.columns) == COLUMNS
     assert len(table) == 2 * 4
-    assert np.isfinite(table.select_dtypes("number")).all(axis=None)
+    assert table["chroma"].isna().all() == (channels == 1)
+    assert np.isfinite(table.drop(columns="chroma").select_dtypes("number")).all(axis=None)
     assert (table["n"] == 40).all()
     rows = table.set_index(["mask", "method"]).loc["ellipse"]
     real, drawn, fmm = rows.loc["real"], rows.loc["noise"], rows.loc["fmm"]
@@ -69,6 +70,8 @@ def test_the_table(channels: int) -> None:
     assert drawn["fid"] > real["fid"]
     assert drawn["kid"] > real["kid"]
     assert drawn["border"] > 2 > 1 > fmm["border"]
+    if channels == 3:
+        assert drawn["chroma"] > 1 == real["chroma"] > fmm["chroma"]
     assert fmm["l1"] < drawn["l1"]
     pd.testing.assert_frame_equal(table, measure(completions, test, masks, network(channels), PARAMS).table)
 

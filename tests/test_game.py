@@ -166,13 +166,13 @@ def test_the_terms_are_those_of_the_table(small) -> None:
     system = build(params)
     terms = play(system.players(), Nets(system.nets), lambda _: batch(params, 0))
     assert {name.removeprefix("G/").removeprefix("D/") for name in terms} == {
-        "adv", "gp", "zero", "fm", "perceptual", "tv", "kl", "info_c", "info_k", "l1", "style",
+        "adv", "gp", "zero", "fm", "perceptual", "tv", "chroma", "kl", "info_c", "info_k", "l1", "style",
     }  # fmt: skip
     assert all(torch.isfinite(value) for value in terms.values())
 
 
 def test_a_weight_of_zero_removes_the_term(small) -> None:
-    off = {f"losses__{name}": 0.0 for name in ("gp", "fm", "perceptual", "tv", "kl", "info")}
+    off = {f"losses__{name}": 0.0 for name in ("gp", "fm", "perceptual", "tv", "chroma", "kl", "info")}
     params = small(**off)
     system = build(params)
     terms = play(system.players(), Nets(system.nets), lambda _: batch(params, 0))

@@ -80,6 +80,15 @@ def test_total_variation_counts_the_region_and_its_seam_only() -> None:
     assert reconstruction.total_variation(torch.full((1, 3, 4, 4), 0.7), M) == 0
 
 
+def test_chroma_variation_minds_colours_alone() -> None:
+    M = torch.ones(1, 1, 4, 4)
+    grey = torch.rand(1, 1, 4, 4).expand(1, 3, 4, 4)
+    assert reconstruction.chroma_variation(grey, M) == 0
+    red = torch.zeros(1, 3, 4, 4)
+    red[:, 0, 1, 1] = 1  # four neighbours differ by 1 in red-green and by 1/2 in blue-yellow
+    assert reconstruction.chroma_variation(red, M).item() == pytest.approx(4 * 1.5 / 32)
+
+
 def test_matching_is_a_sum_over_layers_of_means() -> None:
     a = [torch.zeros(2, 3, 4, 4), torch.zeros(2, 5, 2, 2)]
     b = [torch.full((2, 3, 4, 4), 0.5), torch.full((2, 5, 2, 2), -2.0)]

@@ -250,7 +250,9 @@ class Gate(Block):
     Against `champion`, the model that has the alias, on the same test images; it holds where there is none.
     """
 
-    metric: Literal["fid", "kid", "pids", "uids", "percep", "l1", "psnr", "ssim", "border", "diversity"]
+    metric: Literal[
+        "fid", "kid", "pids", "uids", "percep", "l1", "psnr", "ssim", "border", "chroma", "diversity"
+    ]
     mask: MaskFamily
     below: float | Method | None = None
     above: float | Method | None = None

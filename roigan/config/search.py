@@ -58,11 +58,11 @@ class Objective(Block):
     """A figure that the search improves, measured on validation images; which way is better is known."""
 
     metric: Literal[
-        "fid", "kid", "pids", "uids", "percep", "l1", "psnr", "ssim", "border", "diversity", "mse_known",
-        "satisfied", "control",
+        "fid", "kid", "pids", "uids", "percep", "l1", "psnr", "ssim", "border", "chroma", "diversity",
+        "mse_known", "satisfied", "control",
     ]  # fmt: skip
-    """A column of the evaluation (border: its distance from 1), or `control`: the nats that Q, in training,
-    lacks to know sliders and codes."""
+    """A column of the evaluation (border, chroma: their distance from 1), or `control`: the nats that Q, in
+    training, lacks to know sliders and codes."""
     mask: MaskFamily | None = None
     """The family of masks; `control` has none."""
 

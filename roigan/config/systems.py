@@ -60,6 +60,8 @@ class RoIGANLosses(LossParams):
     perceptual: Weight = 5.0
     """On maps scaled to a mean of 1 each, whatever the feature network."""
     tv: Weight = 0.5
+    chroma: Weight = 15.0
+    """Of the total variation of the colours alone, without which regions fill with coloured specks."""
     kl: Weight = 0.5
     info: Weight = 0.3
     l1: Weight = 0.0

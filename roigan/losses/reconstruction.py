@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from roigan.colours import chroma
+
 
 def total_variation(y: Tensor, M: Tensor) -> Tensor:
     """Total variation of the completed image in the region (2.10), per pixel of the image.
@@ -14,6 +16,14 @@ def total_variation(y: Tensor, M: Tensor) -> Tensor:
     down = (y[:, :, 1:] - y[:, :, :-1]).abs() * (M[:, :, 1:] + M[:, :, :-1]).clamp(max=1)
     right = (y[:, :, :, 1:] - y[:, :, :, :-1]).abs() * (M[:, :, :, 1:] + M[:, :, :, :-1]).clamp(max=1)
     return (down.sum() + right.sum()) / y.numel()
+
+
+def chroma_variation(y: Tensor, M: Tensor) -> Tensor:
+    """Total variation of the chroma: like (2.10), whose colours may change with the brightness for free.
+
+    Ours: neither D nor networks that know shapes mind coloured specks. y: [B, 3, H, W]; M: [B, 1, H, W].
+    """
+    return total_variation(chroma(y), M)
 
 
 def masked_mse(y: Tensor, x: Tensor, M: Tensor) -> Tensor:

@@ -303,6 +303,8 @@ class RoIGAN:
                 terms["style"] = w.style * 2 * features.style(V, V_xx)
         if w.tv:
             terms["tv"] = w.tv * reconstruction.total_variation(y, M)
+        if w.chroma and y.shape[1] == 3:
+            terms["chroma"] = w.chroma * reconstruction.chroma_variation(y, M)
         if w.l1:
             terms["l1"] = w.l1 * reconstruction.l1(G, x)
         if w.known:

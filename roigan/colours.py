@@ -1,0 +1,14 @@
+"""The colours of an image apart from its brightness."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def chroma(x: Tensor) -> Tensor:
+    """Red-green and blue-yellow, 0 where grey: [B, 3, H, W] -> [B, 2, H, W]; of grey images [B, 0, H, W]."""
+    if x.shape[1] == 1:
+        return x[:, :0]
+    red, green, blue = x.unbind(1)
+    return torch.stack([red - green, blue - (red + green) / 2], 1)
