@@ -14,7 +14,7 @@ from roigan.model import sha256_of
 
 # The modules that decide what a training computes
 CODE = (
-    "blending", "checkpoint", "config", "data", "draws", "errors", "features", "features_local",
+    "blending", "checkpoint", "colours", "config", "data", "draws", "errors", "features", "features_local",
     "features_pretrained", "game", "latent", "layers", "losses", "masks", "model", "networks", "paths",
     "pictures", "precision", "progress", "showcase", "systems", "train",
 )  # fmt: skip
