@@ -39,7 +39,7 @@ def run_one(name: str, params: Params) -> dict[str, Any]:
     table = scored(params, FAMILIES, {"trial": generated(model)}).set_index("mask")
     scores = {
         f"{metric}_{family}": table[metric][family]
-        for metric in ("fid", "border", "psnr", "pids", "diversity")
+        for metric in ("fid", "border", "chroma", "psnr", "pids", "diversity")
         for family in FAMILIES
     }
     late = {key: rows[-1].get(key) for key in ("D/adv", "G/info_c", "G/info_k")}
