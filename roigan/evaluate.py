@@ -26,7 +26,7 @@ from roigan.errors import UserError
 from roigan.features import FeatureNetwork
 from roigan.metrics import constraints, perceptual
 from roigan.metrics.border import jump
-from roigan.metrics.chroma import restlessness
+from roigan.metrics.chroma import variation
 from roigan.metrics.crosswise import crosswise_fid, crosswise_kid
 from roigan.metrics.diversity import diversity
 from roigan.metrics.ids import p_ids_and_u_ids
@@ -36,7 +36,7 @@ from roigan.model import Model
 METRICS = ["fid", "kid", "pids", "uids", "percep", "l1", "psnr", "ssim", "border", "chroma", "diversity"]
 COLUMNS = ["method", "mask", "n", *METRICS]
 CONSTRAINTS = ["mse_known", "satisfied"]  # of interest where known pixels may change
-RATIOS = {"border": jump, "chroma": restlessness}  # a sum over completed images by that over real ones
+RATIOS = {"border": jump, "chroma": variation}  # a sum over completed images by that over real ones
 MEANS = ["l1", "psnr", "ssim", "percep", *CONSTRAINTS]  # over images
 SMALLEST = 4  # test images: two halves, each with a covariance
 

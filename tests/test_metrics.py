@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from roigan.metrics import fid, kid, perceptual
 from roigan.metrics.border import jump
-from roigan.metrics.chroma import restlessness
+from roigan.metrics.chroma import variation
 from roigan.metrics.diversity import diversity
 from roigan.metrics.ids import p_ids_and_u_ids
 from roigan.metrics.pixels import l1, psnr, ssim
@@ -144,14 +144,14 @@ def test_border_counts_the_pairs_across_the_edge_and_no_others() -> None:
 def test_chroma_sees_colours_inside_the_region_alone() -> None:
     M = region()
     grey = torch.rand(1, 1, 16, 16, generator=generator()).expand(1, 3, 16, 16)
-    assert restlessness(grey, M).item() == 0  # however restless
-    assert restlessness(grey[:, :1], M).item() == 0
+    assert variation(grey, M).item() == 0  # however restless
+    assert variation(grey[:, :1], M).item() == 0
     speck = torch.zeros(1, 3, 16, 16)
     speck[:, 0, 7, 7] = 1  # red: 1 on the red-green axis, -1/2 on the other, four neighbours
-    assert restlessness(speck, M).item() == 4 * 1.5
-    assert restlessness(speck, 1 - M).item() == 0
+    assert variation(speck, M).item() == 4 * 1.5
+    assert variation(speck, 1 - M).item() == 0
     assert (
-        restlessness(M.expand(1, 3, 16, 16) * torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1), M).item() == 0
+        variation(M.expand(1, 3, 16, 16) * torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1), M).item() == 0
     )  # its edge is the border's
 
 

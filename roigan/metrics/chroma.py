@@ -14,7 +14,7 @@ from torch import Tensor
 from roigan.colours import chroma
 
 
-def restlessness(y: Tensor, M: Tensor) -> Tensor:
+def variation(y: Tensor, M: Tensor) -> Tensor:
     """Sum of |difference| of the chroma of all horizontal and vertical neighbours that both lie in M.
 
     y [B, C, H, W], M [B, 1, H, W] in {0, 1} -> scalar, float64; 0 for grey images. The quotient of two such
