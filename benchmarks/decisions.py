@@ -22,7 +22,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "blend colours": {"model.blend": "colours"},
     "controls through the mapping": {"model.direct_controls": False},
     "reader on D's trunk": {"model.reader": "trunk"},
-    "no chroma term": {"losses.chroma": 0.0},
+    "chroma 0": {"losses.chroma": 0.0},
     "l1 4": {"losses.l1": 4.0},
     "perceptual 5": {"losses.perceptual": 5.0},
     "info 0": {"losses.info": 0.0},
