@@ -146,9 +146,8 @@ def table_rows(rows: pd.DataFrame) -> list[Row]:
     Best among the competitors alone; real images are the floor, and a lone competitor beats nobody.
     """
     rivals = rows[rows["method"] != FLOOR]
-    columns = [
-        name for name in METRICS if name in rows.dropna(axis=1, how="all").columns
-    ]  # grey has no chroma
+    measured = rows.dropna(axis=1, how="all").columns  # grey images have no chroma
+    columns = [name for name in METRICS if name in measured]
     best = {name: _best(METRICS[name], rivals[name]) for name in columns} if len(rivals) > 1 else {}
     result = []
     for _, row in rows.iterrows():

@@ -20,10 +20,11 @@ import psutil
 import pytest
 from safetensors.torch import load_file
 
-from benchmarks.workspace import ROOT, write
+from benchmarks.workspace import write
 from roigan.errors import UserError
 from roigan.launch import cluster, training
 from tests.bucket import Bucket
+from tests.conftest import ROOT
 from tests.stage import EVERY_EPOCH, finish, points, start, steps_in, wait_for, workers_of
 
 CORES = max(2, os.cpu_count() or 1) // 2  # of a worker in `undisturbed`: as many threads, the same sums
