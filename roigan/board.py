@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from roigan.config import TuneParams
+from roigan.progress import clock
 from roigan.trials import ENDED, FAILED, RUNNING, WAITING, Trial, best
 
 SHOWN = 40  # trials in the table; the newest ones
@@ -91,7 +92,7 @@ class Board:
         seconds = left * (time.monotonic() - self.began) / made
         if self.tune.hours:
             seconds = min(seconds, self.tune.hours * 3600 - (time.monotonic() - self.began))
-        return time.strftime("%H:%M:%S", time.gmtime(max(0.0, seconds)))
+        return clock(seconds)
 
 
 def _short(value: object) -> str:

@@ -282,7 +282,8 @@ def save_cache(path: Path, M: Tensor) -> None:
 def load_cache(path: Path) -> Tensor:
     """Read a cache: float32 M [N, 1, H, W]. Raises UserError where it is missing or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as cache:
+        # opened here: numpy leaves a file open whose container it refuses
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as cache:
             height, width = (int(side) for side in cache["shape"])
             bits = np.unpackbits(cache["bits"], axis=1, count=height * width)
     except FileNotFoundError:

@@ -40,18 +40,43 @@ class Means:
         return dict(zip(names, means.tolist(), strict=True)), broken
 
 
+WARM_UP, PULSE = 8, 60.0  # steps that tell the speed of a run; seconds that it may be silent
+
+
 class Progress:
-    """The line of an epoch: position, speed, time left, and the terms that tell how the game stands."""
+    """The lines of a run: where it stands, its speed and the time left."""
 
     def __init__(self, steps: int, start: int, batch_size: int) -> None:
         self.steps, self.start, self.batch_size, self.began = steps, start, batch_size, time.monotonic()
+        self.pace = 0  # steps from one line to the next, once known
 
     def rate(self, step: int) -> float:
         """Images per second since this process began to train."""
         return round((step - self.start) * self.batch_size / max(time.monotonic() - self.began, 1e-9), 2)
 
     def line(self, epoch: int, step: int, terms: dict[str, float], rate: float) -> str:
-        left = (self.steps - step) * self.batch_size / max(rate, 1e-9)
+        """The line of a report, with the terms that tell how the game stands."""
         shown = "  ".join(f"{name} {value:.3f}" for name, value in terms.items() if name.endswith("/adv"))
-        eta = time.strftime("%H:%M:%S", time.gmtime(left))
-        return f"epoch {epoch}  step {step}/{self.steps}  {rate:.1f} images/s  ETA {eta}  {shown}"
+        left = (self.steps - step) * self.batch_size / max(rate, 1e-9)
+        place = f"step {step}/{self.steps}  {rate:.1f} images/s  ETA {clock(left)}"
+        return f"epoch {epoch}  {place}  {shown}".rstrip()
+
+    def due(self, step: int, report: int, device: torch.device, world: int) -> bool:
+        """Whether a line is due on the way to a report that is more than a minute away.
+
+        All ranks answer alike: the pace is that of rank 0, measured once, and after that only steps count.
+        """
+        made = step - self.start
+        if made == WARM_UP:
+            pace = torch.tensor(max(1.0, PULSE * made / (time.monotonic() - self.began)), device=device)
+            if world > 1:
+                dist.broadcast(pace, 0)
+            self.pace = int(pace.item())
+        warm = made == WARM_UP or (self.pace > 0 and made % self.pace == 0)
+        return warm and report - step >= self.pace
+
+
+def clock(seconds: float) -> str:
+    """Hours, minutes and seconds, as 01:02:03; days are hours."""
+    minutes, rest = divmod(round(max(0.0, seconds)), 60)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest:02d}"

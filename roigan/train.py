@@ -38,7 +38,8 @@ class Place:
     report: Callable[[dict[str, Any], Path | None], None]
     """report(metrics, folder): every rank calls it after every epoch; rank 0 brings a checkpoint folder."""
     scratch: Path  # rank 0 writes its checkpoint folder here
-    say: Callable[[str], None] = lambda line: None
+    say: Callable[[str], None] = lambda line: None  # at the latest with the next report
+    pulse: Callable[[str], None] = lambda line: None  # at once, between reports; every rank calls it
     rank: int = 0
     world: int = 1
     device: torch.device | str = "cpu"
@@ -85,7 +86,7 @@ def train(params: Params, place: Place) -> str | None:
     sampler = training_masks(params, place.root)
     show = Showcase(params, place.root, device)
     samples = load_pictures(place.resume / "samples") if place.resume else {}
-    say_progress = Progress(params.train.steps, state["step"], params.train.batch_size)
+    progress = Progress(params.train.steps, state["step"], params.train.batch_size)
 
     span = params.train.report_every or order.steps_per_epoch
 
@@ -102,8 +103,10 @@ def train(params: Params, place: Place) -> str | None:
             # young averages forget faster, or they would be mostly initial weights
             decay = min(params.train.ema, (1 + step) / (10 + step))
             update_average(average, system.nets["G"], 1 - decay)
+            if progress.due(step + 1, last, device, place.world):
+                place.pulse(progress.line(epoch + 1, step + 1, {}, progress.rate(step + 1)))
         terms, broken = means.over_ranks(place.world)
-        rate = say_progress.rate(last)
+        rate = progress.rate(last)
         row = {"step": last, "epoch": epoch + 1, **terms, "images_per_s": rate}
         if broken:
             return (
@@ -112,7 +115,7 @@ def train(params: Params, place: Place) -> str | None:
             )
         state["step"] = last
         state["history"].append(row)
-        place.say(say_progress.line(epoch + 1, last, terms, rate))
+        place.say(progress.line(epoch + 1, last, terms, rate))
         folder = None
         if place.rank == 0:
             folder = place.scratch

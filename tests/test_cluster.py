@@ -79,10 +79,10 @@ def test_every_epoch_is_reported_once_however_often_it_was_computed(tmp_path: Pa
             "said": [],
             "history": [{"step": n} for n in range(3, reports[0] + 1, 3)],
         }
-        for row in (begin, {"step": reports[1], "said": ["so far"]}):
+        for row in (begin, {"said": ["on the way"]}, {"step": reports[1], "said": ["so far"]}):
             callback.after_report(None, [row, {}], None)
     assert heard == [3, 6, 9, 12, 15, 18]
-    assert (tmp_path / "said").read_text() == "so far\n" * 3
+    assert (tmp_path / "said").read_text() == "on the way\nso far\n" * 3
 
 
 def test_what_one_rank_complains_of_ends_the_run_and_other_losses_do_not(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from roigan.draws import Draws
 from roigan.errors import UserError
 from roigan.launch import CODE, launch, run_name
 from roigan.model import Model
+from roigan.progress import Progress, clock
 from roigan.train import remaining
 from tests.conftest import GLCIC
 
@@ -218,6 +220,21 @@ def test_an_epoch_may_be_a_number_of_steps(small, project: Path) -> None:
     assert [row["step"] for row in rows] == [5, 8]
     other = run(small(), project)
     assert all(torch.equal(a, weights(other)[key]) for key, a in weights(last).items())
+
+
+def test_a_long_way_to_a_report_is_not_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line after the first few steps, then one a minute by their speed, and none where a report is near."""
+    began, cpu = time.monotonic(), torch.device("cpu")
+    monkeypatch.setattr(time, "monotonic", lambda: began)
+    far, near = Progress(1000, 100, 16), Progress(1000, 100, 16)
+    monkeypatch.setattr(time, "monotonic", lambda: began + 8 * 3.0)
+    assert [step for step in range(101, 200) if far.due(step, 200, cpu, 1)] == [108, 120, 140, 160, 180]
+    assert not any(near.due(step, 120, cpu, 1) for step in range(101, 120))
+    assert far.line(1, 108, {}, far.rate(108)) == "epoch 1  step 108/1000  5.3 images/s  ETA 00:44:38"
+
+
+def test_a_day_is_hours() -> None:
+    assert (clock(59.6), clock(90061), clock(-1)) == ("00:01:00", "25:01:01", "00:00:00")
 
 
 def test_every_epoch_shows_every_image_once_in_another_order() -> None:

@@ -82,6 +82,7 @@ def _in_process(params: Params, root: Path, name: str, storage: Storage, on_repo
         report=report,
         scratch=scratch / "checkpoint",
         say=_print,
+        pulse=_print,
         device=device(params),
         resume=storage.newest(scratch / "fetched", _print),
     )
@@ -179,6 +180,10 @@ def _worker(config: dict[str, Any]) -> str | None:
             raise  # a bucket that is out of reach may be back at the next try
         lines.clear()
 
+    def pulse(line: str) -> None:
+        ray.train.report({"said": [*lines, line]})
+        lines.clear()
+
     def wrap(net: Any) -> Any:
         return prepare_model(net, parallel_strategy_kwargs={"broadcast_buffers": False})
 
@@ -199,6 +204,7 @@ def _worker(config: dict[str, Any]) -> str | None:
                 report=report,
                 scratch=Path(scratch) / "checkpoint",
                 say=lines.append,
+                pulse=pulse,
                 rank=context.get_world_rank(),
                 world=context.get_world_size(),
                 device=get_device(),
@@ -209,7 +215,7 @@ def _worker(config: dict[str, Any]) -> str | None:
 
 
 def _controller_callback(on_report: OnReport, said: Path) -> Any:
-    """Once per epoch, in the controller process: metrics to `on_report`, lines to the file of progress."""
+    """At every report, in the controller process: metrics to `on_report`, lines to the file of progress."""
     from ray.train import UserCallback
 
     reported = said.with_name("reported")  # the last step of which `on_report` has heard, in whatever process
@@ -218,7 +224,7 @@ def _controller_callback(on_report: OnReport, said: Path) -> Any:
         def after_report(self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Any) -> None:
             lines = metrics[0].pop("said")
             last = int(reported.read_text() or 0) if reported.is_file() else 0
-            for row in metrics[0].pop("history", metrics[:1]):
+            for row in metrics[0].pop("history", metrics[:1] if metrics[0] else []):  # a pulse has no metrics
                 if row["step"] > last:
                     if line := on_report(row):
                         lines.append(line)
