@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Container, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from roigan.baselines import Completion, fast_marching, generated, nearest, real, whole
 from roigan.bootstrap import Scored
-from roigan.config import EvaluateParams, Params
+from roigan.config import EvaluateParams, MetricName, Params
 from roigan.data import to_float, to_uint8
 from roigan.errors import UserError
 from roigan.features import FeatureNetwork
@@ -33,7 +33,7 @@ from roigan.metrics.ids import p_ids_and_u_ids
 from roigan.metrics.pixels import l1, psnr, ssim
 from roigan.model import Model
 
-METRICS = ["fid", "kid", "pids", "uids", "percep", "l1", "psnr", "ssim", "border", "chroma", "diversity"]
+METRICS = list(get_args(MetricName))
 COLUMNS = ["method", "mask", "n", *METRICS]
 CONSTRAINTS = ["mse_known", "satisfied"]  # of interest where known pixels may change
 RATIOS = {"border": jump, "chroma": variation}  # a sum over completed images by that over real ones

@@ -7,6 +7,7 @@ from roigan.config.blocks import (
     FeatureParams,
     Gate,
     LatentSizes,
+    MetricName,
     ModelParams,
     TrainParams,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "GLCICParams",
     "Gate",
     "LatentSizes",
+    "MetricName",
     "ModelParams",
     "Objective",
     "Params",

@@ -242,6 +242,10 @@ class ControlParams(Block):
 
 
 Method = Literal["fmm", "nearest", "real", "champion"]
+MetricName = Literal[
+    "fid", "kid", "pids", "uids", "percep", "l1", "psnr", "ssim", "border", "chroma", "diversity"
+]
+"""What the evaluation measures, in the order of its columns."""
 
 
 class Gate(Block):
@@ -250,9 +254,7 @@ class Gate(Block):
     Against `champion`, the model that has the alias, on the same test images; it holds where there is none.
     """
 
-    metric: Literal[
-        "fid", "kid", "pids", "uids", "percep", "l1", "psnr", "ssim", "border", "chroma", "diversity"
-    ]
+    metric: MetricName
     mask: MaskFamily
     below: float | Method | None = None
     above: float | Method | None = None

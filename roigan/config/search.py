@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from roigan.config.blocks import Block, MaskFamily, Positive, Rate, Seed
+from roigan.config.blocks import Block, MaskFamily, MetricName, Positive, Rate, Seed
 
 Range = Annotated[list[float], Field(min_length=2, max_length=2)]
 Values = Annotated[list[Any], Field(min_length=1)]
@@ -57,10 +57,7 @@ class Domain(Block):
 class Objective(Block):
     """A figure that the search improves, measured on validation images; which way is better is known."""
 
-    metric: Literal[
-        "fid", "kid", "pids", "uids", "percep", "l1", "psnr", "ssim", "border", "chroma", "diversity",
-        "mse_known", "satisfied", "control",
-    ]  # fmt: skip
+    metric: Literal[MetricName, "mse_known", "satisfied", "control"]
     """A column of the evaluation (border, chroma: their distance from 1), or `control`: the nats that Q, in
     training, lacks to know sliders and codes."""
     mask: MaskFamily | None = None
