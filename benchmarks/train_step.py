@@ -13,6 +13,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measuring import device, finish, peak_flops, rate, synchronise
+from roigan.allocator import keep_memory
 from roigan.config import changed, load_params
 from roigan.draws import Draws
 from roigan.features import FeatureNetwork
@@ -51,6 +52,7 @@ class Prepared(NamedTuple):
 
 def prepare(on: torch.device, changes: dict[str, Any]) -> Prepared:
     """The default parameters, changed, on a device, with the batch and the precision that suit it."""
+    keep_memory()
     n = 64 if on.type == "cuda" else 16
     params = changed(load_params(), {"train.batch_size": n, **changes})
     precision, _ = choose_precision("auto", on)
@@ -71,7 +73,7 @@ def prepare(on: torch.device, changes: dict[str, Any]) -> Prepared:
         nonlocal count
         draws = Draws(0, count, n, device=on)
         batch = Batch(x, sampler(draws.uniform("M", sampler.draws)), draws, count, {}, x)
-        play(players, nets, lambda _: batch, autocast)
+        play(players, nets, batch, autocast)
         count += 1
 
     return Prepared(n, precision, {**system.nets, "perceptual": perceptual.trunk}, step)

@@ -39,7 +39,6 @@ class Player:
     nets: Sequence[str]  # names of the networks whose parameters are its own
     loss: Loss  # loss(nets, batch); nets.G, ... are callables; {}: no move
     optimizer: torch.optim.Optimizer
-    turns: int = 1  # updates per step (n_critic of WGAN)
 
 
 def generator_and_discriminator(
@@ -91,23 +90,22 @@ class Nets:
 def play(
     players: Sequence[Player],
     nets: Nets,
-    batches: Callable[[int], Batch],
+    batch: Batch,
     autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
 ) -> Terms:
-    """One step: every player in turn. `batches(i)` is the batch of turn i; returns all terms, detached.
+    """One step: every player in turn, all on one batch; returns all terms, detached.
 
     A player whose loss has no terms does not move in that turn: some games have phases.
     """
     logged: Terms = {}
     for player in players:
-        for turn in range(player.turns):
-            with nets.turn_of(player) as theirs:
-                with autocast():
-                    terms = player.loss(theirs, batches(turn))
-                if not terms:
-                    continue
-                player.optimizer.zero_grad(set_to_none=True)
-                torch.stack(list(terms.values())).sum().backward()
-            player.optimizer.step()
+        with nets.turn_of(player) as theirs:
+            with autocast():
+                terms = player.loss(theirs, batch)
+            if not terms:
+                continue
+            player.optimizer.zero_grad(set_to_none=True)
+            torch.stack(list(terms.values())).sum().backward()
+        player.optimizer.step()
         logged |= {f"{player.name}/{name}": value.detach() for name, value in terms.items()}
     return logged

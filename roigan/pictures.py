@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +23,14 @@ def grid(images: np.ndarray, columns: int, gap: int = 2) -> np.ndarray:
     return sheet
 
 
+def png(picture: np.ndarray) -> bytes:
+    """A uint8 [H, W, 3] picture as the content of a PNG file."""
+    content = io.BytesIO()
+    Image.fromarray(picture).save(content, "png")
+    return content.getvalue()
+
+
 def save_png(path: Path, picture: np.ndarray) -> None:
     """Write a uint8 [H, W, 3] picture, making its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture).save(path)
-
-
-def load_pictures(folder: Path) -> dict[str, np.ndarray]:
-    """The PNG files of a folder by name, each uint8 [H, W, 3]; none where there is no folder."""
-    return {path.name: np.array(Image.open(path).convert("RGB")) for path in sorted(folder.glob("*.png"))}
+    path.write_bytes(png(picture))

@@ -1,40 +1,49 @@
-"""Which arithmetic trains fastest here: a probe of one convolution, forward and backward."""
+"""Which arithmetic trains fastest here: a probe of two convolutions, forward and backward."""
 
 from __future__ import annotations
 
 import time
 
 import torch
+import torch.distributed as dist
 from torch import nn
 
-MARGIN = 1.5  # bfloat16 must be this much faster: on the machines seen it is several times faster or slower
+MARGIN = 1.5  # bfloat16 must be this much faster: the machines seen gain a factor of two or more, or lose
+SECONDS = 0.6
 
 
-def choose_precision(wish: str, device: torch.device) -> tuple[str, str]:
-    """("fp32" | "bf16", the reason in words). bf16 means autocast with channels_last tensors.
+def choose_precision(wish: str, device: torch.device, world: int = 1) -> tuple[str, str]:
+    """("fp32" | "bf16", the reason in words). bf16 means autocast; both run on channels_last tensors.
 
-    bfloat16 pays only together with channels_last, and float32 hardly gains from it, so two candidates are
-    measured; the margin keeps the choice the same from run to run.
+    Ranks decide alike: what rank 0 measures counts, since a group that mixes the two would be neither.
     """
     if wish != "auto":
         return wish, "as params.yaml says"
-    fp32, bf16 = _images_per_second(device, False), _images_per_second(device, True)
-    chosen = "bf16" if bf16 > MARGIN * fp32 else "fp32"
-    return chosen, f"bf16 with channels_last runs at {bf16 / fp32:.2g} times the speed of fp32 here"
+    gain = torch.tensor(_gain_by_half(device), device=device)
+    if world > 1:
+        dist.broadcast(gain, 0)
+    chosen = "bf16" if gain.item() > MARGIN else "fp32"
+    return chosen, f"convolutions run at {gain.item():.2g} times the speed of fp32 in bf16 here"
 
 
-def _images_per_second(device: torch.device, half: bool, seconds: float = 0.3) -> float:
-    layer = nn.Conv2d(64, 64, 3, padding=1).to(device)
-    x = torch.ones(8, 64, 32, 32, device=device, requires_grad=True)
-    if half:
-        layer = layer.to(memory_format=torch.channels_last)
-    count, began = 0, 0.0
-    while not began or time.monotonic() - began < seconds:
+def _gain_by_half(device: torch.device) -> float:
+    """How many times as fast: best against best, taken in turns, so that other work disturbs both alike."""
+    layers = nn.Sequential(*[nn.Conv2d(64, 64, 3, padding=1) for _ in range(2)])
+    layers.to(device).to(memory_format=torch.channels_last)
+    x = torch.ones(16, 64, 32, 32, device=device).to(memory_format=torch.channels_last)
+
+    def seconds(half: bool) -> float:
+        began = time.perf_counter()
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
-            layer(x).float().sum().backward()
+            layers(x).float().sum().backward()
         if device.type == "cuda":
             torch.cuda.synchronize()
-        count += 1
-        if not began:  # the first call compiles and allocates
-            count, began = 0, time.monotonic()
-    return count * len(x) / (time.monotonic() - began)
+        return time.perf_counter() - began
+
+    for half in (False, True):
+        seconds(half)  # the first call compiles and allocates
+    rounds: list[tuple[float, float]] = []
+    end = time.monotonic() + SECONDS
+    while not rounds or time.monotonic() < end:
+        rounds.append((seconds(False), seconds(True)))
+    return min(fp32 for fp32, _ in rounds) / min(bf16 for _, bf16 in rounds)

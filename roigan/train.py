@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from roigan import checkpoint, paths
+from roigan.allocator import keep_memory
 from roigan.config import Params, TrainParams
 from roigan.data import Shuffled, load_split, load_statistics, normalise
 from roigan.draws import Draws
@@ -22,7 +23,7 @@ from roigan.features import FeatureNetwork, load_features
 from roigan.game import Batch, Nets, play
 from roigan.masks import CachedSampler, Sampler, load_cache
 from roigan.model import save_model
-from roigan.pictures import load_pictures, save_png
+from roigan.pictures import png
 from roigan.precision import choose_precision
 from roigan.progress import Means, Progress
 from roigan.showcase import Showcase
@@ -53,6 +54,7 @@ def train(params: Params, place: Place) -> str | None:
     All that a run is lies in its last checkpoint: networks, optimisers, moving average, history, samples and
     the model as it will be stored.
     """
+    keep_memory()
     torch.manual_seed(params.train.seed)  # the only global seed: initial weights, equal on all ranks
     device = torch.device(place.device)
     x_train = torch.from_numpy(np.array(load_split(place.root / paths.PREPARED, "train"))).to(device)
@@ -71,7 +73,7 @@ def train(params: Params, place: Place) -> str | None:
         state = checkpoint.load(place.resume, kept, optimizers)
         place.say(f"continuing at step {state['step']} of {params.train.steps}")
     if not state["precision"]:
-        state["precision"], reason = choose_precision(params.train.precision, device)
+        state["precision"], reason = choose_precision(params.train.precision, device, place.world)
         place.say(f"precision {state['precision']}: {reason}")
     half = state["precision"] == "bf16"
     for net in [*system.nets.values(), perceptual]:  # what images come in; float32 gains a tenth by it
@@ -85,7 +87,9 @@ def train(params: Params, place: Place) -> str | None:
     order = Shuffled(len(x_train) - lent, params.train.batch_size, params.train.seed)
     sampler = training_masks(params, place.root)
     show = Showcase(params, place.root, device)
-    samples = load_pictures(place.resume / "samples") if place.resume else {}
+    samples: dict[str, bytes] = {}  # every grid so far, as PNG
+    if place.resume:
+        samples = {grid.name: grid.read_bytes() for grid in sorted((place.resume / "samples").glob("*.png"))}
     progress = Progress(params.train.steps, state["step"], params.train.batch_size)
 
     span = params.train.report_every or order.steps_per_epoch
@@ -99,7 +103,7 @@ def train(params: Params, place: Place) -> str | None:
                 for group in player.optimizer.param_groups:
                     group["lr"] = lr * remaining(step, params.train)
             batch = make_batch(params, x_train, order, sampler, step, place)
-            means.add(step, play(players, nets, lambda _, batch=batch: batch, autocast))  # type: ignore[misc]
+            means.add(step, play(players, nets, batch, autocast))
             # young averages forget faster, or they would be mostly initial weights
             decay = min(params.train.ema, (1 + step) / (10 + step))
             update_average(average, system.nets["G"], 1 - decay)
@@ -120,11 +124,12 @@ def train(params: Params, place: Place) -> str | None:
         if place.rank == 0:
             folder = place.scratch
             if epoch % params.train.sample_every == 0 or last == params.train.steps:
-                samples[f"{last:07d}.png"] = show.picture(average)
+                samples[f"{last:07d}.png"] = png(show.picture(average))
             config = model_config(params, place, perceptual, state["precision"])
             with checkpoint.writing(last):
-                for file, picture in samples.items():
-                    save_png(folder / "samples" / file, picture)
+                (folder / "samples").mkdir(parents=True, exist_ok=True)
+                for name, picture in samples.items():
+                    (folder / "samples" / name).write_bytes(picture)
                 checkpoint.save(folder, kept, optimizers, state)
                 write_history(folder / "history.csv", state["history"])
                 save_model(folder / "model", average, config)

@@ -126,7 +126,7 @@ def test_no_parameter_is_dead(small, recipe: str) -> None:
     dead, late = set(), batch(params, LATE)
     for player in players:
         player.optimizer.step = lambda: None  # type: ignore[method-assign]
-        play([player], nets, lambda _: late)
+        play([player], nets, late)
         for name in player.nets:
             for key, parameter in system.nets[name].named_parameters():
                 if parameter.grad is None or not parameter.grad.any():
@@ -142,7 +142,7 @@ def test_a_turn_leaves_the_others_bit_identical(small, recipe: str) -> None:
     nets, late = Nets(system.nets), batch(params, LATE)
     for player in system.players():
         before = copy.deepcopy({n: net.state_dict() for n, net in system.nets.items()})
-        play([player], nets, lambda _: late)
+        play([player], nets, late)
         for name, net in system.nets.items():
             same = [torch.equal(value, before[name][key]) for key, value in net.state_dict().items()]
             assert (not any(same)) if name in player.nets else all(same), (player.name, name)
@@ -155,7 +155,7 @@ def test_a_player_without_terms_does_not_move(small) -> None:
     G, D = system.players()
     G.loss = lambda nets, batch: {}
     before = copy.deepcopy(system.nets["G"].state_dict())
-    terms = play([G, D], Nets(system.nets), lambda _: batch(params, 0))
+    terms = play([G, D], Nets(system.nets), batch(params, 0))
     assert all(torch.equal(value, before[key]) for key, value in system.nets["G"].state_dict().items())
     assert not G.optimizer.state
     assert all(name.startswith("D/") for name in terms)
@@ -164,7 +164,7 @@ def test_a_player_without_terms_does_not_move(small) -> None:
 def test_the_terms_are_those_of_the_table(small) -> None:
     params = small(losses__l1=1.0, losses__style=1.0)
     system = build(params)
-    terms = play(system.players(), Nets(system.nets), lambda _: batch(params, 0))
+    terms = play(system.players(), Nets(system.nets), batch(params, 0))
     assert {name.removeprefix("G/").removeprefix("D/") for name in terms} == {
         "adv", "gp", "zero", "fm", "perceptual", "tv", "chroma", "kl", "info_c", "info_k", "l1", "style",
     }  # fmt: skip
@@ -175,7 +175,7 @@ def test_a_weight_of_zero_removes_the_term(small) -> None:
     off = {f"losses__{name}": 0.0 for name in ("gp", "fm", "perceptual", "tv", "chroma", "kl", "info")}
     params = small(**off)
     system = build(params)
-    terms = play(system.players(), Nets(system.nets), lambda _: batch(params, 0))
+    terms = play(system.players(), Nets(system.nets), batch(params, 0))
     assert set(terms) == {"D/adv", "D/zero", "G/adv"}
     assert "Q" not in system.nets  # a head that nobody trains is not built
 
@@ -191,7 +191,7 @@ def weights_after(params: Params, rank: int, world: int, wrap) -> dict[str, torc
     share = params.train.batch_size // world
     rows = slice(rank * share, (rank + 1) * share)
     for step in range(STEPS):
-        play(players, nets, lambda _, step=step: batch(params, step, rows, torch.float64))
+        play(players, nets, batch(params, step, rows, torch.float64))
     return {f"{n}.{k}": v for n, net in system.nets.items() for k, v in net.state_dict().items()}
 
 

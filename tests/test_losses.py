@@ -95,6 +95,18 @@ def test_matching_is_a_sum_over_layers_of_means() -> None:
     assert features.matching(a, b).item() == pytest.approx(2.5)
 
 
+@pytest.mark.parametrize(("dtype", "rtol"), [(torch.float32, 1e-6), (torch.bfloat16, 1e-2)])
+def test_matching_has_the_gradient_of_its_definition(dtype: torch.dtype, rtol: float) -> None:
+    maps = torch.randn(2, 3, 4, 5, 5).to(dtype).requires_grad_()  # two halves, one target
+    target = torch.randn(3, 4, 5, 5).to(dtype)
+    value = 7 * features.matching([maps], [target])
+    expected = 7 * (maps.float() - target.float()).abs().mean()
+    (gradient,) = torch.autograd.grad(value, maps)
+    (wanted,) = torch.autograd.grad(expected, maps)
+    torch.testing.assert_close(value, expected, atol=0, rtol=rtol)
+    torch.testing.assert_close(gradient, wanted, atol=0, rtol=rtol)
+
+
 def test_gram_ignores_where_things_are() -> None:
     a = torch.randn(2, 3, 4, 4)
     assert torch.allclose(features.gram(a), features.gram(a.flip(-1)), atol=1e-6)

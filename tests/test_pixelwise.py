@@ -84,7 +84,7 @@ def test_cgan_is_pixelwise_without_the_penalty(small: Callable[..., Params]) -> 
     for name, lam in (("cgan", 0.0), ("pixelwise", 0.0), ("pixelwise", 0.1)):
         params = small(model={"system": name, "width": 0.125}, losses={"lam": lam})
         system = build(params)
-        terms = play(system.players(), Nets(system.nets), lambda _, p=params: batch(p, 0))
+        terms = play(system.players(), Nets(system.nets), batch(params, 0))
         assert ("G/known" in terms) == (lam > 0)
         after.append(system.nets["G"].state_dict())
     assert all(torch.equal(after[0][key], after[1][key]) for key in after[0])

@@ -92,16 +92,6 @@ def test_killed_and_resumed_equals_not_interrupted(small, project: Path) -> None
     assert pd.read_csv(resumed / "history.csv")["step"].tolist() == [3, 6, 8]
 
 
-def test_a_half_written_checkpoint_is_not_continued(small, project: Path) -> None:
-    params = small()
-    with pytest.raises(Killed):
-        run(params, project, die_after=1)
-    half = project / ".roigan" / "runs" / run_name(params, project) / "unfinished"
-    half.mkdir()
-    (half / "state.json").write_text("{")
-    assert json.loads((run(params, project) / "state.json").read_text())["step"] == 8
-
-
 def test_the_same_parameters_give_the_same_weights_and_others_do_not(small, project: Path) -> None:
     first = weights(run(small(), project))
     launching.forget(run_name(small(), project))
@@ -117,6 +107,7 @@ def test_changed_parameters_data_or_features_never_continue_old_weights(small, p
     assert run_name(small(train__lr_g=2e-3), project) != name
     assert run_name(small(losses__gp=1.0), project) != name
     assert run_name(small(evaluate__seed=3), project) == name  # does not touch the training
+    assert run_name(small(train__max_failures=9, train__min_workers=1), project) == name  # nor do these
     statistics = project / "data/prepared/statistics.json"
     content = json.loads(statistics.read_text())
     statistics.write_text(json.dumps(content | {"data": "0" * 16}))

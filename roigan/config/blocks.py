@@ -163,7 +163,8 @@ class TrainParams(Block):
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.999
     """Decay of the generator's moving average, shorter while the run is young."""
     noise: Weight = 0.0
-    """Standard deviation of the noise added to the images that D sees (the author's code: 0.05)."""
+    """Standard deviation of the noise on every training image (the author's code: 0.05): what G sees around
+    the region and is to come near, and what D takes for real."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto measures both at the start and says which it took."""
     flip: bool = True

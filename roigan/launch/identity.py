@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from roigan import paths
 from roigan.config import Params
@@ -14,18 +15,21 @@ from roigan.model import sha256_of
 
 # The modules that decide what a training computes
 CODE = (
-    "blending", "checkpoint", "colours", "config", "data", "draws", "errors", "features", "features_local",
-    "features_pretrained", "game", "latent", "layers", "losses", "masks", "model", "networks", "paths",
-    "pictures", "precision", "progress", "showcase", "systems", "train",
+    "allocator", "blending", "checkpoint", "colours", "config", "data", "draws", "errors", "features",
+    "features_local", "features_pretrained", "game", "latent", "layers", "losses", "masks", "model",
+    "networks", "paths", "pictures", "precision", "progress", "showcase", "systems", "train",
 )  # fmt: skip
 # and those that decide what a trial of a search scores besides
 SEARCH = ("baselines", "evaluate", "metrics", "search")
+UNCOUNTED: dict[str, Any] = {"max_failures": 0, "min_workers": None}  # a run goes on where they are changed
 TRAINED = ("model", "losses", "penalty", "train", "masks")
 
 
 def run_name(params: Params, root: Path) -> str:
     """The identity of a training run: its system and a hash of parameters, data, feature network and code."""
-    return f"{params.model.system}-{_hash(params.fingerprint(*TRAINED), root, CODE)}"
+    train = params.train.model_copy(update=UNCOUNTED)
+    trained = params.model_copy(update={"train": train}).fingerprint(*TRAINED)
+    return f"{params.model.system}-{_hash(trained, root, CODE)}"
 
 
 def search_name(params: Params, root: Path) -> str:

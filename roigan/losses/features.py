@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-Maps = Sequence[Tensor]  # each [B, C_l, H_l, W_l]
+Maps = Sequence[Tensor]  # each [..., C_l, H_l, W_l]; targets may lack the first dimensions
 
 
-def matching(a: Maps, b: Maps) -> Tensor:
+def matching(maps: Maps, targets: Maps) -> Tensor:
     """sum_l E |a_l - b_l|: (3.11) with D's maps, (3.12) with those of a pretrained network.
 
     The mean runs over images, channels and places of a layer, so layers count alike whatever their size.
     """
-    return torch.stack([(p.float() - q.float()).abs().mean() for p, q in zip(a, b, strict=True)]).sum()
+    return torch.stack([_Distance.apply(a, b) for a, b in zip(maps, targets, strict=True)]).sum()
 
 
-def style(a: Maps, b: Maps) -> Tensor:
+class _Distance(torch.autograd.Function):
+    """E |a - b|, as a function of a. Maps are the largest tensors of a step: one of their size is made here,
+    where autograd would make eight."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
+        ctx.difference = a - b
+        return ctx.difference.abs().mean(dtype=torch.float32)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        sign = ctx.difference.sign_()
+        return sign.mul_(gradient / sign.numel()), None
+
+
+def style(maps: Maps, targets: Maps) -> Tensor:
     """sum_l E |Gram(a_l) - Gram(b_l)|, Gram matrices per place and channel (Gatys et al. 2016)."""
-    return torch.stack([(gram(p) - gram(q)).abs().mean() for p, q in zip(a, b, strict=True)]).sum()
+    return torch.stack([(gram(a) - gram(b)).abs().mean() for a, b in zip(maps, targets, strict=True)]).sum()
 
 
 def gram(features: Tensor) -> Tensor:
-    """Channel correlations of a map [B, C, H, W]: [B, C, C], divided by C*H*W."""
-    flat = features.float().flatten(2)
-    return flat @ flat.transpose(1, 2) / (flat.shape[1] * flat.shape[2])
+    """Channel correlations of a map [..., C, H, W]: [..., C, C], divided by C*H*W."""
+    flat = features.float().flatten(-2)
+    return flat @ flat.mT / (flat.shape[-2] * flat.shape[-1])

@@ -1,9 +1,11 @@
 """GLCIC: completion by a dilated network against a global and a local discriminator.
 
 S. Iizuka, E. Simo-Serra, H. Ishikawa, Globally and Locally Consistent Image Completion, SIGGRAPH 2017;
-equations and tables are numbered as there. Three things differ. Group norm stands where the paper has batch
+equations and tables are numbered as there. Five things differ. Group norm stands where the paper has batch
 norm, so that the result does not hang on how a batch is shared among ranks. Adam stands where it has
-Adadelta. And the final Poisson blending is the project's own membrane.
+Adadelta. G minimises -log D, which has a gradient where the log(1 - D) of (4) has none left. D sees real
+images cut around the regions of the same batch, where (3) draws others for them. And the final Poisson
+blending is the project's own membrane.
 """
 
 from __future__ import annotations

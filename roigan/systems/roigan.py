@@ -294,13 +294,12 @@ class RoIGAN:
         if w.perceptual or w.style:
             with torch.no_grad():
                 V_x = self.perceptual.maps(x)
-            V = self.perceptual.maps(torch.cat([G, y]))  # twice the batch: G's and y's maps
-            V_xx = [torch.cat([v, v]) for v in V_x]
-            # matching() takes the mean over both halves, (3.12) their sum
+            V = [v.unflatten(0, (2, -1)) for v in self.perceptual.maps(torch.cat([G, y]))]  # G's, y's
+            # matching() takes the mean over both, (3.12) their sum
             if w.perceptual:
-                terms["perceptual"] = w.perceptual * 2 * features.matching(V, V_xx)
+                terms["perceptual"] = w.perceptual * 2 * features.matching(V, V_x)
             if w.style:
-                terms["style"] = w.style * 2 * features.style(V, V_xx)
+                terms["style"] = w.style * 2 * features.style(V, V_x)
         if w.tv:
             terms["tv"] = w.tv * reconstruction.total_variation(y, M)
         if w.chroma and y.shape[1] == 3:
