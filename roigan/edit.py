@@ -13,7 +13,6 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from roigan.errors import UserError
@@ -126,28 +125,28 @@ def cut(picture: Picture, mask: np.ndarray, where: Window, size: int, channels: 
     """
     inside, margins = _visible(where, mask.shape)
     seen = np.pad(look(picture, inside), [*margins, (0, 0)], "symmetric")  # [side, side, 1 or 3] in [0, 1]
-    marked = np.pad(mask[inside], margins, "symmetric")  # [side, side]
-    if where.side != size:
-        seen = _resize(seen, size)
-    x = torch.from_numpy(as_channels(seen, channels)).movedim(-1, 0) * 2 - 1
-    # the largest value in each cell: no pixel that is pasted later is left ungenerated
-    M = F.adaptive_max_pool2d(torch.from_numpy(marked.astype(np.float32))[None], size)
+    marked = np.pad(mask[inside], margins, "symmetric").astype(np.float32)  # [side, side]
+    # resized as one array: whatever a hidden pixel has touched, however lightly, is generated
+    both = _resize(np.dstack([seen, marked]), size, cv2.INTER_LINEAR)
+    x = torch.from_numpy(as_channels(both[..., :-1], channels)).movedim(-1, 0) * 2 - 1
+    M = torch.from_numpy(both[..., -1] > 0).float()[None]
     return x.contiguous(), M
 
 
 def paste(picture: Picture, mask: np.ndarray, where: Window, y: Tensor) -> Picture:
     """A copy of the picture with the window's completion y [C, S, S] where the mask says."""
     filled = ((y.movedim(0, -1).float() + 1) / 2).clamp(0, 1).numpy()  # [S, S, C]
-    if where.side != len(filled):
-        filled = _resize(filled, where.side)
+    filled = _resize(filled, where.side, cv2.INTER_CUBIC)
     inside, ((above, _), (before, _)) = _visible(where, mask.shape)
     height, width = mask[inside].shape
     return paint(picture, inside, mask[inside], filled[above : above + height, before : before + width])
 
 
-def _resize(seen: np.ndarray, side: int) -> np.ndarray:
-    """[s, s, C] in [0, 1] -> [side, side, C] in [0, 1]."""
-    method = cv2.INTER_AREA if side < len(seen) else cv2.INTER_CUBIC
+def _resize(seen: np.ndarray, side: int, enlarge: int) -> np.ndarray:
+    """[s, s, C] in [0, 1] -> [side, side, C] in [0, 1]; enlarge: OpenCV's method where side > s."""
+    if side == len(seen):
+        return seen
+    method = cv2.INTER_AREA if side < len(seen) else enlarge
     return cv2.resize(seen, (side, side), interpolation=method).reshape(side, side, -1).clip(0, 1)
 
 
