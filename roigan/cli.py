@@ -135,8 +135,8 @@ def run_complete(arguments: argparse.Namespace) -> None:
     """Complete one picture or a folder of them, once for every seed."""
     from roigan.pairing import pairs, read_pair
 
-    jobs = pairs(arguments.image, arguments.mask, arguments.out)
     seeds = list(dict.fromkeys(arguments.seed))
+    jobs = pairs(arguments.image, arguments.mask, arguments.out, seeds)
 
     from tqdm import tqdm
 
@@ -148,13 +148,13 @@ def run_complete(arguments: argparse.Namespace) -> None:
     with tqdm(total=len(jobs) * len(seeds), unit="picture", disable=len(jobs) * len(seeds) == 1) as progress:
         for start in range(0, len(jobs), BATCH):
             batch = jobs[start : start + BATCH]
-            pictures, masks = zip(*(read_pair(*job) for job in batch), strict=True)
+            pictures, masks = zip(*map(read_pair, batch), strict=True)
             for seed in seeds:
                 completed = complete_pictures(
                     model, pictures, masks, seed, arguments.c, arguments.k, arguments.context
                 )
-                for (_, _, out), picture in zip(batch, completed, strict=True):
-                    save_picture(picture, out.with_stem(f"{out.stem}-{seed}") if len(seeds) > 1 else out)
+                for job, picture in zip(batch, completed, strict=True):
+                    save_picture(picture, job.outs[seed])
                 progress.update(len(batch))
 
 

@@ -5,8 +5,9 @@ What is heavy is imported by the function that needs it: a wrong path is complai
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from roigan.errors import UserError
 
@@ -16,10 +17,20 @@ if TYPE_CHECKING:
     from roigan.pixels import Picture
 
 
-def pairs(image: Path, mask: Path, out: Path) -> list[tuple[Path, Path, Path]]:
-    """(picture, mask, output) for every picture; folders are paired by file name without its ending.
+class Job(NamedTuple):
+    """A picture to be completed under a mask, once for every seed."""
 
-    One mask may serve a whole folder. Raises UserError where something is missing or would be overwritten.
+    image: Path
+    mask: Path
+    outs: dict[int, Path]
+    """By seed."""
+
+
+def pairs(image: Path, mask: Path, out: Path, seeds: Sequence[int] = (0,)) -> list[Job]:
+    """A job for every picture; folders are paired by file name without its ending.
+
+    One mask may serve a whole folder; several seeds write NAME-SEED.png each. Raises UserError where
+    something is missing or would be overwritten.
     """
     for path in (image, mask):
         if not path.exists():
@@ -29,7 +40,8 @@ def pairs(image: Path, mask: Path, out: Path) -> list[tuple[Path, Path, Path]]:
             raise UserError(f"--mask {mask} is a folder, but --image {image} is a file")
         if out.is_dir():
             raise UserError(f"--out {out} is a folder, but --image {image} is a file; name a .png or .tif")
-        jobs = [(image, mask, out)]
+        _check_ending(out)
+        jobs = [Job(image, mask, _by_seed(out, seeds))]
     else:
         if out.is_file() or out.suffix.lower() in (".png", ".tif", ".tiff"):
             raise UserError(f"--image {image} is a folder, so --out must be one too, not {out}")
@@ -40,12 +52,24 @@ def pairs(image: Path, mask: Path, out: Path) -> list[tuple[Path, Path, Path]]:
             raise UserError(
                 f"{len(alone)} of {len(pictures)} images have no mask in {mask}: {alone[0]}, for one"
             )
-        jobs = [(path, masks[stem], out / f"{stem}.png") for stem, path in pictures.items()]
-    for picture, region, target in jobs:
-        if target.resolve() in (picture.resolve(), region.resolve()):
-            raise UserError(f"--out would overwrite {target}; choose another name or folder")
-        _check_ending(target)
+        jobs = [
+            Job(path, masks[stem], _by_seed(out / f"{stem}.png", seeds)) for stem, path in pictures.items()
+        ]
+    _refuse_overwriting(jobs)
     return jobs
+
+
+def _by_seed(out: Path, seeds: Sequence[int]) -> dict[int, Path]:
+    return {seed: out.with_stem(f"{out.stem}-{seed}") if len(seeds) > 1 else out for seed in seeds}
+
+
+def _refuse_overwriting(jobs: list[Job]) -> None:
+    """No output may be the picture or mask of any job, nor another's output (by a link)."""
+    taken = {path.resolve() for job in jobs for path in (job.image, job.mask)}
+    for out in (out for job in jobs for out in job.outs.values()):
+        if out.resolve() in taken:
+            raise UserError(f"--out would overwrite {out}; choose another name or folder")
+        taken.add(out.resolve())
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
@@ -66,14 +90,15 @@ def _check_ending(out: Path) -> None:
         raise UserError(f"--out {out}: only .png and .tif keep the rest of the image bit for bit")
 
 
-def read_pair(image: Path, mask: Path, out: Path) -> tuple[Picture, np.ndarray]:
+def read_pair(job: Job) -> tuple[Picture, np.ndarray]:
     """A picture, in a mode that the output's format can hold, and its mask; complaints name the file."""
     from roigan.edit import check_mask
     from roigan.pixels import fit_format, read_mask, read_picture
 
-    picture, region = fit_format(read_picture(image), out), read_mask(mask)
+    out = next(iter(job.outs.values()))  # all have one format
+    picture, region = fit_format(read_picture(job.image), out), read_mask(job.mask)
     try:
         check_mask(picture, region)
     except UserError as error:
-        raise UserError(f"{mask}: {error}") from None
+        raise UserError(f"{job.mask}: {error}") from None
     return picture, region

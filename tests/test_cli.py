@@ -157,6 +157,22 @@ def test_what_is_wrong_is_said_in_one_line(monkeypatch, here, model, capsys, cha
     assert sorted(here.rglob("*")) == before  # nothing written
 
 
+def test_no_seed_overwrites_an_input(here):
+    for name in ("in-3.png", "mask-3.png", "images/a-3.png", "masks/a-3.png"):
+        shutil.copy(here / "mask.png", here / name)
+    for image, mask, out in [
+        ("in-3.png", "mask.png", "in.png"),
+        ("in.png", "mask-3.png", "mask.png"),
+        ("images", "masks", "images"),
+        ("images", "masks", "masks"),
+    ]:
+        with pytest.raises(UserError, match=r"--out would overwrite .*-3\.png"):
+            pairs(here / image, here / mask, here / out, [2, 3])
+    (here / "out-2.png").symlink_to("out-3.png")
+    with pytest.raises(UserError, match=r"--out would overwrite .*out-3\.png"):
+        pairs(here / "in.png", here / "mask.png", here / "out.png", [2, 3])
+
+
 def test_two_pictures_of_one_name_are_refused(here):
     Image.new("RGB", (4, 4)).save("images/a.png")
     with pytest.raises(UserError, match="differ in their ending only"):
