@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from roigan.errors import UserError, exit_on_user_error
+from roigan.errors import UserError, exit_on_user_error, writing
 
 if TYPE_CHECKING:
     from roigan.model import Model
@@ -149,6 +149,8 @@ def run_complete(arguments: argparse.Namespace) -> None:
         for start in range(0, len(jobs), BATCH):
             batch = jobs[start : start + BATCH]
             pictures, masks = zip(*map(read_pair, batch), strict=True)
+            with writing(batch[0].outs[seeds[0]]):
+                pass  # the folder is complained of before anything is completed
             for seed in seeds:
                 completed = complete_pictures(
                     model, pictures, masks, seed, arguments.c, arguments.k, arguments.context
@@ -257,7 +259,8 @@ def run_release(arguments: argparse.Namespace) -> None:
     from roigan.model import WEIGHTS, Model, save_model
 
     model = load_model(arguments.model)
-    save_model(arguments.folder, model.G, model.config, torch.bfloat16)
+    with writing(arguments.folder):
+        save_model(arguments.folder, model.G, model.config, torch.bfloat16)
     size = (arguments.folder / WEIGHTS).stat().st_size / 1e6
     print(f"{arguments.folder}: {size:.1f} MB, weights {Model.load(arguments.folder).sha256[:16]}")
 

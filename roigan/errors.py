@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 
 class UserError(Exception):
     """Bad input from outside (a path, a number, an image). Its text is one clear line."""
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Make the folder that `path` lies in; what the system refuses there, or inside, becomes a UserError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{path} cannot be written ({reason}); name another place") from None
 
 
 def exit_on_user_error(main: Callable[[], None]) -> None:

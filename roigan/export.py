@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from roigan.errors import UserError
+from roigan.errors import UserError, writing
 from roigan.latent import join_latent
 from roigan.model import Model
 
@@ -35,15 +35,14 @@ class Program(nn.Module):
 
 def export(model: Model, file: Path) -> None:
     """Write a .pt2 file for batches of any size, together with sizes.json, after a check that it gives the
-    model's own pixels bit for bit. Raises UserError where it does not.
+    model's own pixels bit for bit. Raises UserError where it does not or cannot be written.
     """
-    program = Program(model.to("cpu")).eval()
-    batch = torch.export.Dim("batch")
-    with torch.no_grad():
-        traced = torch.export.export(program, _inputs(model, TRACED), dynamic_shapes=[{0: batch}] * 5)
-    traced.example_inputs = None  # would be stored as a pickle
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=file.parent) as folder:
+    with writing(file), tempfile.TemporaryDirectory(dir=file.parent) as folder:
+        program = Program(model.to("cpu")).eval()
+        batch = torch.export.Dim("batch")
+        with torch.no_grad():
+            traced = torch.export.export(program, _inputs(model, TRACED), dynamic_shapes=[{0: batch}] * 5)
+        traced.example_inputs = None  # would be stored as a pickle
         written = Path(folder) / file.name
         torch.export.save(traced, written, extra_files={"sizes.json": json.dumps(sizes(model), indent=1)})
         _check(program, written, model)

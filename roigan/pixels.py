@@ -15,7 +15,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
 from roigan.decode import FORMATS
-from roigan.errors import UserError
+from roigan.errors import UserError, writing
 
 Picture = Image.Image | np.ndarray
 Box = tuple[slice, slice]
@@ -54,17 +54,17 @@ def read_mask(path: Path) -> np.ndarray:
 
 
 def save_picture(picture: Picture, path: Path) -> None:
-    """Write a picture with its colour profile, as .png or .tif: other formats may alter pixels."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    """Write a picture with its colour profile, as .png or .tif: other formats may alter pixels.
+
+    Raises UserError where it cannot be written.
+    """
+    with writing(path):
         if isinstance(picture, np.ndarray):
             order = cv2.COLOR_RGB2BGR if picture.shape[-1] == 3 else cv2.COLOR_RGBA2BGRA
             if not cv2.imwrite(str(path), cv2.cvtColor(picture, order)):
-                raise UserError(f"{path} cannot be written")
+                raise OSError("OpenCV does not say why")
         else:
             picture.save(path, icc_profile=picture.info.get("icc_profile"))
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {_line(error)}") from None
 
 
 def fit_format(picture: Picture, path: Path) -> Picture:

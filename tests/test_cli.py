@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from roigan import cli, tracking
+from roigan import cli, edit, tracking
 from roigan.config import RoIGANModel, load_params
 from roigan.errors import UserError
 from roigan.model import Model, save_model
@@ -229,6 +229,26 @@ def test_a_release_is_written_once(model, monkeypatch, here, capsys):
     assert Model.load(here / "released").image_size == SIZE
     assert run(monkeypatch, "models", "release", str(model), "released") == 2
     assert "released exists already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["in.png/deep", "/proc/nowhere", "images/locked"])
+def test_a_place_that_cannot_be_written_is_said_in_one_line(model, monkeypatch, here, capsys, place):
+    def completes(*given):
+        raise AssertionError("completed before it was known whether the result can be kept")
+
+    monkeypatch.setattr(edit, "complete_pictures", completes)
+    (here / "images/locked").symlink_to("/proc/self/nowhere")
+    given = {"image": "images", "mask": "masks"}
+    runs = {
+        f"{place}/x.png": lambda: complete(monkeypatch, model, out=f"{place}/x.png"),
+        f"{place}/a.png": lambda: complete(monkeypatch, model, out=place, **given),
+        f"{place}/x.pt2": lambda: run(monkeypatch, "models", "export", model, f"{place}/x.pt2"),
+        f"{place}/x": lambda: run(monkeypatch, "models", "release", model, f"{place}/x"),
+    }
+    for path, call in runs.items():
+        assert call() == 2
+        said = capsys.readouterr().err.splitlines()[-1]
+        assert said.startswith(f"error: {path} cannot be written (")
 
 
 def test_an_export_overwrites_nothing(model, monkeypatch, here, capsys):
