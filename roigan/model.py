@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from roigan.config import parse_model
+from roigan.config import ModelParams, parse_model
 from roigan.errors import UserError
 from roigan.latent import draw_latent
 from roigan.systems import SYSTEMS
@@ -42,6 +42,18 @@ def save_model(
     (folder / CONFIG).write_text(json.dumps(content, indent=1) + "\n")
 
 
+def _parse(config: Any, origin: str) -> ModelParams:
+    """The block `model` of a config.json; UserError names what is missing in the file, or wrong."""
+    for key in ("model", "image_size", "channels", "weights_sha256"):
+        if not isinstance(config, dict) or key not in config:
+            raise UserError(f"{origin}: {key} is missing")
+    params = parse_model(config["model"], origin)
+    for key, known in (("image_size", params.sides), ("channels", (1, 3))):
+        if type(config[key]) is not int or config[key] not in known:
+            raise UserError(f"{origin}: {key} is {config[key]!r}, but known are {', '.join(map(str, known))}")
+    return params
+
+
 class Model:
     """A generator ready to complete images; nothing in it is trained."""
 
@@ -64,13 +76,13 @@ class Model:
                 raise UserError(f"{folder} is not a model folder: {name} is missing")
         try:
             config = json.loads((folder / CONFIG).read_text())
+            params = _parse(config, str(folder / CONFIG))
             if sha256_of(folder / WEIGHTS) != config["weights_sha256"]:
                 raise UserError(f"{folder}: {WEIGHTS} is not the file that {CONFIG} was written for")
-            params = parse_model(config["model"], str(folder / CONFIG))
             G = SYSTEMS[params.system].generator(config["image_size"], config["channels"], params)
             G.load_state_dict(load_file(folder / WEIGHTS))
-        except (KeyError, ValueError, RuntimeError, SafetensorError) as error:
-            reason = str(error).strip().splitlines()[0]
+        except (ValueError, RuntimeError, SafetensorError) as error:
+            reason = " ".join(str(error).split())[:200]
             raise UserError(f"{folder} holds no model that this version can read ({reason})") from None
         return cls(G, config)
 

@@ -84,6 +84,38 @@ def test_damage_is_named(folder: Path, tmp_path: Path) -> None:
         Model.load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"image_size": "x"}, r"config\.json: image_size is 'x', but known are 16, 32, 64"),
+        ({"image_size": 16.0}, r"image_size is 16\.0, but known"),
+        ({"channels": 0}, r"channels is 0, but known are 1, 3"),
+        ({"channels": True}, r"channels is True, but known are 1, 3"),
+        ({"model": None}, r"config\.json: .*dictionary"),
+        ({"model": PARAMS.model_dump() | {"width": 0.25}}, r"can read \(.*size mismatch"),
+        ({"image_size": 32}, r"can read \(.*Missing key"),
+    ],
+)
+def test_a_config_that_is_wrong_is_named(folder: Path, tmp_path: Path, change: dict, complaint: str) -> None:
+    (tmp_path / "generator.safetensors").symlink_to(folder / "generator.safetensors")
+    good = json.loads((folder / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(good | change))
+    with pytest.raises(UserError, match=complaint) as caught:
+        Model.load(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["image_size", "channels", "model", "weights_sha256"])
+def test_a_config_that_lacks_something_is_named(folder: Path, tmp_path: Path, key: str) -> None:
+    (tmp_path / "generator.safetensors").symlink_to(folder / "generator.safetensors")
+    config = json.loads((folder / "config.json").read_text())
+    del config[key]
+    for content in (config, [config], "x", None):
+        (tmp_path / "config.json").write_text(json.dumps(content))
+        with pytest.raises(UserError, match=r"config\.json: \w+ is missing"):
+            Model.load(tmp_path)
+
+
 def test_a_release_has_half_the_size_and_nearly_the_same_pixels(folder: Path, tmp_path: Path) -> None:
     model = Model.load(folder)
     save_model(tmp_path / "released", model.G, model.config, torch.bfloat16)
