@@ -38,7 +38,7 @@ def read_picture(path: Path) -> Picture:
         layout = str(getattr(image, "tile", None))  # how the pixels lie in the file, "RGB;16B"
         try:
             image.load()
-            if "16" in layout and image.mode in ("RGB", "RGBA", "LA"):
+            if ";16" in layout and image.mode in ("RGB", "RGBA", "LA"):
                 return _read_deep(path, image)
             return native(ImageOps.exif_transpose(image))
         except (OSError, SyntaxError, ValueError, cv2.error) as error:

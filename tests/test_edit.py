@@ -134,6 +134,13 @@ def test_files_keep_mode_and_pixels(tmp_path, mode, ending):
     np.testing.assert_array_equal(np.asarray(again), np.asarray(picture))
 
 
+@pytest.mark.parametrize("ending", [".png", ".tif", ".bmp", ".jpg"])
+def test_eight_bits_are_no_sixteen_whatever_the_size(tmp_path, ending):
+    for size in [(16, 9), (160, 3), (5, 1216), (138, 7)]:
+        noise(*size, "RGB", np.random.default_rng(0)).save(tmp_path / f"a{ending}")
+        assert read_picture(tmp_path / f"a{ending}").mode == "RGB"
+
+
 def test_cmyk_stays_cmyk_in_tiff_and_becomes_rgb_in_png(tmp_path):
     picture = noise(8, 8, "CMYK", np.random.default_rng(1))
     assert fit_format(picture, Path("a.tif")).mode == "CMYK"
