@@ -117,7 +117,12 @@ def _line(error: Exception) -> str:
 
 
 def native(image: Image.Image) -> Image.Image:
-    """The image itself where its mode can be painted on; palettes and rare modes as RGB or RGBA."""
+    """The image itself where its mode can be painted on; palettes and rare modes as RGB or RGBA.
+
+    A level or colour that means transparent becomes an alpha channel: new pixels may have it, too.
+    """
+    if "transparency" in image.info and image.mode in ("1", "L", "RGB"):
+        return image.convert("RGBA" if image.mode == "RGB" else "LA")
     if image.mode == "1" or image.mode in EIGHT_BITS + NUMBERS:
         return image
     transparent = image.mode in ("PA", "La", "RGBa") or "transparency" in image.info
@@ -157,6 +162,8 @@ def paint(picture: Picture, box: Box, mask: np.ndarray, filled: np.ndarray) -> P
         level = as_channels(filled, 1)[..., 0].astype(np.float64) * (high - low) + low
         numbers = np.asarray(picture)
         values = (level if numbers.dtype.kind == "f" else np.rint(level)).astype(numbers.dtype)
+        if isinstance(clear := picture.info.get("transparency"), int):  # 16 bits have no alpha channel here
+            values[values == clear] ^= 1
         painted = Image.fromarray(_with(numbers, box, mask, values))
         painted.info = picture.info
         return painted

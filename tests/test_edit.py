@@ -179,6 +179,45 @@ def test_transparent_parts_of_a_mask_are_kept(tmp_path):
     assert not read_mask(tmp_path / "mask.png").any()
 
 
+@pytest.mark.parametrize(
+    ("mode", "clear", "becomes"),
+    [
+        ("1", 1, "LA"),
+        ("L", 64, "LA"),
+        ("RGB", (64, 64, 64), "RGBA"),
+        ("P", 3, "RGBA"),
+        ("I;16", 16384, "I;16"),
+    ],
+)
+def test_new_pixels_are_opaque_where_a_colour_means_transparent(tmp_path, mode, clear, becomes):
+    """The painter paints that very colour."""
+    given = noise(16, 16, mode, np.random.default_rng(1))
+    given.putpixel((0, 0), clear)
+    given.save(tmp_path / "a.png", transparency=clear)
+    picture = read_picture(tmp_path / "a.png")
+    M = np.zeros((16, 16), bool)
+    M[4:9, 4:9] = True
+    shade = {"1": 1.0, "I;16": 16384 / 65535}.get(mode, 64 / 255)
+    save_picture(complete_picture(Painter(shade=shade), picture, M), tmp_path / "out.png")
+    before, after = (Image.open(tmp_path / name) for name in ("a.png", "out.png"))
+    assert after.mode == becomes
+    if mode == "I;16":
+        assert after.info["transparency"] == clear
+        assert (np.asarray(after)[M] == clear + 1).all()
+        np.testing.assert_array_equal(np.asarray(after)[~M], np.asarray(before)[~M])
+    else:
+        values = np.asarray(before.convert(becomes))
+        assert (np.asarray(after)[M][:, -1] == 255).all()
+        assert values[0, 0, -1] == np.asarray(after)[0, 0, -1] == 0  # known pixels stay transparent
+        np.testing.assert_array_equal(np.asarray(after)[~M], values[~M])
+
+
+def test_a_transparent_colour_of_a_mask_is_kept(tmp_path):
+    for mode, white in (("1", 1), ("L", 255), ("RGB", (255, 255, 255))):
+        Image.new(mode, (4, 4), white).save(tmp_path / "mask.png", transparency=white)
+        assert not read_mask(tmp_path / "mask.png").any()
+
+
 def test_a_picture_of_the_models_size_is_given_to_it_as_it_is():
     painter, rng = Painter(size=16), np.random.default_rng(0)
     picture, M = noise(16, 16, "RGB", rng), rng.random((16, 16)) < 0.1
