@@ -7,6 +7,7 @@ array uint16 [H, W, 3 or 4].
 
 from __future__ import annotations
 
+import sys
 import warnings
 from pathlib import Path
 
@@ -31,7 +32,8 @@ LUMINANCE = np.array([[0.299], [0.587], [0.114]], np.float32)  # ITU-R 601, as i
 def read_picture(path: Path) -> Picture:
     """Read a picture, turned upright as its EXIF orientation says.
 
-    Raises UserError where it cannot be read.
+    Colour with 16 bits loses its colour profile, which is said on standard error: arrays hold none. Raises
+    UserError where the picture cannot be read.
     """
     with _open(path) as image:
         _refuse_frames(path, image)
@@ -103,6 +105,8 @@ def _refuse_frames(path: Path, image: Image.Image) -> None:
 def _read_deep(path: Path, image: Image.Image) -> np.ndarray:
     if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
         raise UserError(f"{path}: 16-bit colour with an EXIF rotation; turn it upright and save it first")
+    if "icc_profile" in image.info:
+        print(f"note: {path}: 16-bit colour loses its profile; assign it anew", file=sys.stderr)
     array = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if array is None or array.ndim != 3 or array.dtype != np.uint16:
         raise UserError(f"{path} cannot be read: an unknown kind of 16-bit colour")

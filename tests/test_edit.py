@@ -1,5 +1,7 @@
 """Completing pictures of any size and mode: outside the region not one bit changes."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -122,6 +124,19 @@ def test_sixteen_bit_colour_keeps_its_depth(tmp_path):
     after = read_picture(tmp_path / "out.png")
     np.testing.assert_array_equal(after[~M], deep[~M])
     assert np.abs(after[M].astype(int) - 16384).max() < 300
+
+
+def test_a_profile_that_sixteen_bit_colour_loses_is_spoken_of(tmp_path, capsys):
+    deep = np.zeros((9, 9, 3), np.uint16)
+    cv2.imwrite(str(tmp_path / "plain.png"), deep)
+    read_picture(tmp_path / "plain.png")
+    assert capsys.readouterr().err == ""
+    content = (tmp_path / "plain.png").read_bytes()
+    profile = b"iCCP" + b"name\0\0" + zlib.compress(b"a profile")
+    chunk = struct.pack(">I", len(profile) - 4) + profile + struct.pack(">I", zlib.crc32(profile))
+    (tmp_path / "deep.png").write_bytes(content[:33] + chunk + content[33:])  # behind the header
+    np.testing.assert_array_equal(read_picture(tmp_path / "deep.png"), deep)
+    assert capsys.readouterr().err.startswith(f"note: {tmp_path}/deep.png: 16-bit colour loses its profile")
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "RGB", "RGBA", "I;16"])
