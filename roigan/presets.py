@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 
 from roigan.config import parse_params, read_yaml
+from roigan.config.systems import PARAMS
 from roigan.errors import UserError
 
 SYSTEM_BLOCKS = ("model", "losses")  # every system has its own keys in them
@@ -31,17 +33,21 @@ def apply(preset: Path, params: Path = Path("params.yaml")) -> list[str]:
     null = "tag:yaml.org,2002:null"
     keeping.representer.add_representer(type(None), lambda to, _: to.represent_scalar(null, "null"))
     for path in (preset, params):
+        if path.is_dir():
+            raise UserError(f"{path} is a folder; name a file in it")
         if not path.is_file():
             raise UserError(f"{path} does not exist")
     try:
         values = read_yaml(preset.read_text())
         content, written = (keeping.load(path.read_text()) for path in (params, preset))
-    except (YAMLError, yaml.YAMLError) as error:
+    except (YAMLError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{preset} or {params} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, Mapping):
         raise UserError(f"{preset} holds no blocks like those of {params}")
     changes = []
-    if _system(values) not in (None, _system(content)):
+    if _system(values) is None:
+        _refuse_foreign(values, _system(content), preset, params)
+    elif _system(values) != _system(content):
         changes = _replace(content, written)
     changes += _merge(content, values)
     text = io.StringIO()
@@ -55,6 +61,25 @@ def _system(content: Any) -> Any:
     """The system that a file names, if it names one."""
     model = content.get("model") if isinstance(content, Mapping) else None
     return model.get("system") if isinstance(model, Mapping) else None
+
+
+def _refuse_foreign(values: Mapping[str, Any], system: Any, preset: Path, params: Path) -> None:
+    """Raise UserError for a key of a preset that other systems know, and the file's own does not."""
+    for block in SYSTEM_BLOCKS:
+        named = values.get(block)
+        for key in named if isinstance(named, Mapping) else ():
+            others = [name for name, schema in PARAMS.items() if key in _keys(schema, block)]
+            if others and system not in others:
+                raise UserError(
+                    f"{preset} sets {block}.{key} of {' or '.join(others)}, but {params} describes {system}; "
+                    f"go back to a {params.name} of {others[0]} first (git checkout {params})"
+                )
+
+
+def _keys(schema: type[BaseModel], block: str) -> Mapping[str, Any]:
+    annotation: Any = schema.model_fields[block].annotation
+    keys: Mapping[str, Any] = annotation.model_fields
+    return keys
 
 
 def _replace(target: Any, values: Any) -> list[str]:

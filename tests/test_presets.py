@@ -46,6 +46,8 @@ def test_comments_and_other_values_stay(params: Path) -> None:
         ("losses: {gp: -1}", "losses.gp"),
         ("- 1", "holds no blocks"),
         ("a: [", "not valid YAML"),
+        ("losses: 1", "losses: "),
+        ("model: x", "model: "),
     ],
 )
 def test_a_bad_preset_changes_nothing(text: str, message: str, params: Path) -> None:
@@ -60,6 +62,8 @@ def test_a_bad_preset_changes_nothing(text: str, message: str, params: Path) -> 
 def test_a_missing_preset(params: Path) -> None:
     with pytest.raises(UserError, match=r"nowhere\.yaml does not exist"):
         presets.apply(Path("nowhere.yaml"), params)
+    with pytest.raises(UserError, match="is a folder; name a file in it"):
+        presets.apply(ROOT / "presets", params)
 
 
 @pytest.mark.parametrize("data", ["mnist", "fashion"])
@@ -81,10 +85,13 @@ def test_another_system_brings_its_own_blocks(params: Path) -> None:
     assert "# 1.0 is the paper" in text
     assert "\n\npenalty:\n" in text  # what follows stays where it was
     before = params.read_text()
-    with pytest.raises(UserError, match=r"thesis\.yaml: unknown key model\.") as caught:
+    with pytest.raises(UserError, match=r"model\.blend of roigan, but .* describes glcic; go back") as caught:
         presets.apply(ROOT / "presets" / "thesis.yaml", params)
     assert "\n" not in str(caught.value)
     assert params.read_text() == before
+    params.with_name("typo.yaml").write_text("model: {widht: 1.0}\n")
+    with pytest.raises(UserError, match=r"unknown key model\.widht \(did you mean model\.width\?\)"):
+        presets.apply(params.with_name("typo.yaml"), params)
 
 
 def test_a_search_space_is_replaced_as_a_whole(params: Path) -> None:
