@@ -42,9 +42,12 @@ def read_picture(path: Path) -> Picture:
             image.load()
             if ";16" in layout and image.mode in ("RGB", "RGBA", "LA"):
                 return _read_deep(path, image)
-            return native(ImageOps.exif_transpose(image))
+            picture = native(ImageOps.exif_transpose(image))
         except (OSError, SyntaxError, ValueError, cv2.error) as error:
             raise UserError(f"{path} cannot be read: {_line(error)}") from None
+    if picture.mode == "F" and not np.isfinite(np.asarray(picture)).all():  # no black and white to map to
+        raise UserError(f"{path} holds numbers that are not finite (NaN, inf); replace them first")
+    return picture
 
 
 def read_mask(path: Path) -> np.ndarray:

@@ -321,6 +321,16 @@ def test_what_is_no_picture_is_refused_in_one_line(tmp_path, content):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_numbers_that_are_not_finite_are_refused(tmp_path, number):
+    pixels = np.zeros((9, 9), np.float32)
+    pixels[3, 4] = number
+    Image.fromarray(pixels).save(tmp_path / "a.tif")
+    for read in (read_picture, read_mask):
+        with pytest.raises(UserError, match=r"a\.tif holds numbers that are not finite"):
+            read(tmp_path / "a.tif")
+
+
 def test_truncated_and_animated_pictures_are_refused(tmp_path):
     noise(60, 60, "RGB", np.random.default_rng(0)).save(tmp_path / "whole.png")
     (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:3000])
