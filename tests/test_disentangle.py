@@ -25,6 +25,17 @@ def test_codes_that_are_the_factors(factors: np.ndarray) -> None:
     assert np.allclose(found.importance, np.eye(3)[::-1], atol=0.02)
 
 
+@pytest.mark.parametrize("told", [0.3, 0.6])
+def test_noise_does_not_entangle_codes(told: float) -> None:
+    """One factor to a code, of whose variance the code tells a part: what cannot be read is nobody's."""
+    random = np.random.default_rng(0)
+    codes = random.uniform(-1, 1, (2000, 10))
+    noise = random.normal(0, np.sqrt((1 - told) / told / 3), (2000, 4))
+    found = dci(codes, codes[:, :4] + noise)
+    assert found.informativeness == pytest.approx(told, abs=0.1)
+    assert min(found.disentanglement, found.completeness) > 0.7
+
+
 def test_a_factor_that_two_codes_tell_has_no_gap(factors: np.ndarray) -> None:
     codes = factors[:, [0, 0, 1, 2]]
     assert mig(codes, factors) == pytest.approx(2 / 3, abs=0.04)

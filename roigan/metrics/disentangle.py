@@ -20,6 +20,7 @@ import numpy as np
 
 BINS = 20
 TREES = 50
+DEPTHS = (2, 4, 8, None)  # None: full-grown
 
 
 def mig(codes: np.ndarray, factors: np.ndarray) -> float:
@@ -68,7 +69,10 @@ class DCI(NamedTuple):
 
 
 def dci(codes: np.ndarray, factors: np.ndarray, seed: int = 0) -> DCI:
-    """Forests learn from the first two thirds of the rows and are examined on the others; K and F >= 2."""
+    """Forests learn from the first two thirds of the rows and are examined on the others; K and F >= 2.
+
+    How deep a factor's trees grow is decided within the first two thirds: those of the best depth are kept.
+    """
     read = [_read(codes, factor, seed) for factor in factors.T]
     importance = np.stack([shares for shares, _ in read], 1)
     of_codes = importance.sum(1)
@@ -85,18 +89,24 @@ def _read(codes: np.ndarray, factor: np.ndarray, seed: int) -> tuple[np.ndarray,
     """(importances of the codes [K], what is read of the factor)."""
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-    taught = slice(None, 2 * len(codes) // 3)
-    asked = slice(2 * len(codes) // 3, None)
     values, index = np.unique(factor, return_inverse=True)
-    if len(values) <= BINS:
-        forest = RandomForestClassifier(TREES, max_features=None, random_state=seed)
-        forest.fit(codes[taught], index[taught])
-        chance = np.bincount(index[asked]).max() / len(index[asked])
-        score = (forest.score(codes[asked], index[asked]) - chance) / max(1 - chance, 1e-12)
-    else:
-        forest = RandomForestRegressor(TREES, random_state=seed)
-        forest.fit(codes[taught], factor[taught])
-        score = forest.score(codes[asked], factor[asked])
+    discrete = len(values) <= BINS
+    answers = index if discrete else factor
+    taught = 2 * len(codes) // 3
+    tried = 2 * taught // 3
+
+    def learn(rows: int, depth: int | None) -> RandomForestClassifier | RandomForestRegressor:
+        kind = RandomForestClassifier if discrete else RandomForestRegressor
+        forest = kind(TREES, max_depth=depth, max_features=None, random_state=seed)
+        return forest.fit(codes[:rows], answers[:rows])
+
+    # full-grown trees learn the noise by heart, and spend on it what they credit the codes with
+    depth = max(DEPTHS, key=lambda d: learn(tried, d).score(codes[tried:taught], answers[tried:taught]))
+    forest = learn(taught, depth)
+    score = forest.score(codes[taught:], answers[taught:])
+    if discrete:
+        chance = np.bincount(index[taught:]).max() / len(index[taught:])
+        score = (score - chance) / max(1 - chance, 1e-12)
     return forest.feature_importances_, max(0.0, float(score))
 
 
