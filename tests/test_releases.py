@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from roigan.masks import sample
-from roigan.model import WEIGHTS, Model
+from roigan.model import WEIGHTS, Model, sha256_of
 from tests.conftest import ROOT
 
 RELEASES = sorted((ROOT / "releases").glob("*/config.json"))
@@ -19,8 +19,9 @@ def test_a_release(config: Path) -> None:
     folder = config.parent
     assert (folder / WEIGHTS).stat().st_size <= 15e6
     card = (folder / "README.md").read_text()
-    for word in ("Data", "FID", "border", "not"):
+    for word in ("Data", "FID", "border", "What falls short"):
         assert word in card
+    assert sha256_of(folder / WEIGHTS)[:16] in (ROOT / "docs/results/roigan.csv").read_text()  # was scored
     model, generator = Model.load(folder), torch.Generator().manual_seed(0)
     size = model.image_size
     x = torch.rand(2, model.channels, size, size, generator=generator) * 2 - 1
