@@ -37,10 +37,10 @@ def read_picture(path: Path) -> Picture:
     """
     with _open(path) as image:
         _refuse_frames(path, image)
-        layout = str(getattr(image, "tile", None))  # how the pixels lie in the file, "RGB;16B"
+        deep = _is_deep(image)
         try:
             image.load()
-            if ";16" in layout and image.mode in ("RGB", "RGBA", "LA"):
+            if deep:
                 return _read_deep(path, image)
             picture = native(ImageOps.exif_transpose(image))
         except (OSError, SyntaxError, ValueError, cv2.error) as error:
@@ -103,6 +103,13 @@ def _refuse_frames(path: Path, image: Image.Image) -> None:
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # MPO: a camera's JPEG with previews behind the picture
         raise UserError(f"{path} is animated or has several pages ({frames} frames)")
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Whether a picture that is not loaded yet has colour with 16 bits, of which Pillow would keep 8."""
+    layouts = [tile[3] for tile in getattr(image, "tile", [])]  # "RGB;16B", in PPM ("RGB", brightest)
+    wide = any(";16" in str(layout) or layout == ("RGB", 65535) for layout in layouts)
+    return wide and image.mode in ("RGB", "RGBA", "LA")
 
 
 def _read_deep(path: Path, image: Image.Image) -> np.ndarray:
@@ -203,7 +210,8 @@ def _crop(picture: Image.Image, box: Box) -> Image.Image:
 
 
 def _range(picture: Image.Image) -> tuple[float, float]:
-    """What counts as black and as white in a picture of numbers: of 32 bits, the smallest usual range."""
+    """What counts as black and as white in a picture of numbers: of 32 bits, the smallest usual range that
+    holds all of them, hidden ones included."""
     if picture.mode.startswith("I;16"):
         return 0.0, 65535.0
     numbers = np.asarray(picture)

@@ -112,11 +112,12 @@ def test_inside_the_region_every_pixel_is_the_models(mode, painted, size):
     assert np.abs(completed.astype(int) - painted).max() <= (300 if mode.startswith("I") else 1)
 
 
-def test_sixteen_bit_colour_keeps_its_depth(tmp_path):
+@pytest.mark.parametrize("suffix", ["png", "tif", "ppm"])
+def test_sixteen_bit_colour_keeps_its_depth(suffix, tmp_path):
     rng = np.random.default_rng(0)
     deep = rng.integers(0, 65536, (16, 30, 3), dtype=np.uint16)
-    cv2.imwrite(str(tmp_path / "deep.png"), deep[..., ::-1])
-    picture = read_picture(tmp_path / "deep.png")
+    cv2.imwrite(str(tmp_path / f"deep.{suffix}"), deep[..., ::-1])
+    picture = read_picture(tmp_path / f"deep.{suffix}")
     np.testing.assert_array_equal(picture, deep)
     M = np.zeros((16, 30), bool)
     M[5:9, 7:20] = True
