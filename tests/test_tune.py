@@ -1,4 +1,4 @@
-"""The search on a real Ray: the driver killed and started again, a trial that goes NaN, runs in MLflow."""
+"""The search on a real Ray: interrupted and started again, with a trial that goes NaN; its runs in MLflow."""
 
 from __future__ import annotations
 
@@ -22,6 +22,14 @@ from roigan.config import load_params
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 
+SEARCH = {
+    "trials": 1, "steps": 12, "report_every": 3, "method": "random", "scheduler": "none", "images": 10,
+    "cpus": os.cpu_count(),
+    "space": {"losses.fm": {"grid": [0.5, 1.0]}, "train.lr_g": {"grid": [5e-3, 1e30]}},
+    "objectives": [{"metric": "fid", "mask": "ellipse"}, {"metric": "border", "mask": "ellipse"}],
+}  # fmt: skip
+
+
 @pytest.fixture
 def project(prepared: Path, database: Path, small, tmp_path: Path) -> Path:
     """A prepared project that searches a weight and a learning rate, one of whose values cannot work.
@@ -31,13 +39,7 @@ def project(prepared: Path, database: Path, small, tmp_path: Path) -> Path:
     shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     (tmp_path / ".roigan").mkdir()
     shutil.copy(database, tmp_path / ".roigan/mlflow.db")
-    search = {
-        "trials": 1, "steps": 12, "report_every": 3, "method": "random", "scheduler": "none", "images": 10,
-        "cpus": os.cpu_count(),
-        "space": {"losses.fm": {"grid": [0.5, 1.0]}, "train.lr_g": {"grid": [5e-3, 1e30]}},
-        "objectives": [{"metric": "fid", "mask": "ellipse"}, {"metric": "border", "mask": "ellipse"}],
-    }  # fmt: skip
-    write(tmp_path, small(tune=search))
+    write(tmp_path, small(tune=SEARCH))
     return tmp_path
 
 
@@ -72,12 +74,16 @@ def kill(process: subprocess.Popen[str]) -> None:
     psutil.wait_procs(family, timeout=60)
 
 
+def wait_for_the_first_trial(process: subprocess.Popen[str], project: Path) -> None:
+    assert process.stdout
+    while not ended_on_disk(project):
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.1)
+
+
 def test_a_killed_search_goes_on_and_no_trial_is_run_twice(project: Path) -> None:
     first = begin(project)
-    assert first.stdout
-    while not ended_on_disk(project):
-        assert first.poll() is None, first.stdout.read()
-        time.sleep(0.1)
+    wait_for_the_first_trial(first, project)
     kill(first)
     before = runs(project)
     ended = before[before["status"] == "FINISHED"]
@@ -106,3 +112,26 @@ def test_a_killed_search_goes_on_and_no_trial_is_run_twice(project: Path) -> Non
     assert (project / "tuning/figures/pareto.png").is_file()
     assert not list((project / ".roigan/searches").iterdir())  # what is stored needs no checkpoints
     assert load_params(project / "params.yaml").tune.applied is None
+
+
+def test_a_search_that_gets_ctrl_c_is_not_over(project: Path, small) -> None:
+    search = SEARCH | {"space": {"losses.fm": {"grid": [0.5, 1.0]}}}
+    write(project, small(tune=search))
+    first = begin(project)
+    wait_for_the_first_trial(first, project)
+    first.send_signal(signal.SIGINT)
+    out, _ = first.communicate(timeout=120)
+    assert first.returncode == 130, out
+    assert "interrupted; the same command goes on from the last measurements" in out
+    assert not (project / "tuning").exists()
+    before = runs(project)
+    assert before[before["child"] == 0]["status"].tolist() == ["FAILED"]
+
+    second = begin(project)
+    out, _ = second.communicate(timeout=1200)
+    assert second.returncode == 0, out
+    assert "trial 1  step 3/12" not in out  # it was not trained again
+    after = runs(project)
+    assert after["name"][after["child"] == 1].tolist() == ["trial 1", "trial 2"]
+    assert set(after["status"]) == {"FINISHED"}
+    assert pd.read_parquet(project / "tuning/trials.parquet")["step"].tolist() == [12, 12]

@@ -22,6 +22,7 @@ from roigan.trials import ENDED, FAILED, RUNNING, WAITING, Trial
 # Ray reads these when it is imported or started.
 QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # CSV, JSON and TensorBoard files of every trial
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # its own calls a search that Ctrl-C has ended a finished one
     "TUNE_GLOBAL_CHECKPOINT_S": "2",  # what a killed driver forgets of the search, at most
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
@@ -76,7 +77,11 @@ def search(params: Params, root: Path, name: str, on_trial: OnTrial) -> list[Tri
             ),
         )
     _Listener.on_trial, _Listener.last = on_trial, []
-    tuner.fit()
+    try:
+        tuner.fit()
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from the last measurements", flush=True)
+        raise
     trials = _Listener.last
     if not any(trial.scores for trial in trials):
         failure = next((trial.failure for trial in trials if trial.failure), "none was measured in time")
