@@ -1,9 +1,10 @@
-"""The search without Ray: what may be searched, what a trial costs, which ones are best, what is shown."""
+"""The search without a running Ray: what may be searched, what trials cost, which are best, what is shown."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -14,6 +15,7 @@ from roigan import presets
 from roigan.board import Board
 from roigan.config import Objective, TuneParams, load_params
 from roigan.errors import UserError
+from roigan.launch import tuning
 from roigan.search import WORST, check, combinations, cost, count, scores, trial_params, unread
 from roigan.search_figures import fronts, importance, importances, parallel, slices
 from roigan.train import Place, train
@@ -167,6 +169,26 @@ def test_table_and_preset_tell_where_numbers_come_from(tmp_path: Path) -> None:
 def test_a_search_does_not_change_what_a_model_is(small) -> None:
     assert small().fingerprint() == searching(small).fingerprint()
     assert small().fingerprint("tune") != searching(small).fingerprint("tune")
+
+
+def test_pbt_stays_inside_the_domains(small) -> None:
+    space = {
+        "train.ema": {"uniform": [0.9, 0.999]},  # beyond 1 params.yaml refuses it
+        "losses.fm": {"loguniform": [1.0, 1.1]},
+        "train.seed": {"randint": [10, 12]},
+        "penalty.region": {"choice": ["inside", "everywhere"]},
+    }
+    params = searching(small, method="random", scheduler="pbt", space=space)
+    scheduler = tuning._scheduler(params)
+    values = {"train.ema": 0.95, "losses.fm": 1.05, "train.seed": 11, "penalty.region": "inside"}
+    found = [scheduler._get_new_config(None, SimpleNamespace(config=values))[0] for _ in range(40)]
+    for each in found:
+        trial_params(params, each)
+        assert 0.9 <= each["train.ema"] <= 0.999
+        assert 1.0 <= each["losses.fm"] <= 1.1
+        assert each["train.seed"] in (10, 11)
+        assert each["penalty.region"] in ("inside", "everywhere")
+    assert {0.9, 0.999} < {each["train.ema"] for each in found}  # some are moved, others drawn anew
 
 
 def test_what_mattered_is_found(small) -> None:

@@ -135,3 +135,19 @@ def test_a_search_that_gets_ctrl_c_is_not_over(project: Path, small) -> None:
     assert after["name"][after["child"] == 1].tolist() == ["trial 1", "trial 2"]
     assert set(after["status"]) == {"FINISHED"}
     assert pd.read_parquet(project / "tuning/trials.parquet")["step"].tolist() == [12, 12]
+
+
+def test_a_population_lives_on_inside_its_domains(project: Path, small) -> None:
+    domains = {
+        "train.ema": {"uniform": [0.95, 0.999]},
+        "penalty.region": {"choice": ["inside", "outside", "everywhere"]},
+    }
+    write(project, small(tune=SEARCH | {"trials": 4, "cpus": 1, "scheduler": "pbt", "space": domains}))
+    process = begin(project)
+    out, _ = process.communicate(timeout=1200)
+    assert process.returncode == 0, out
+    trials = pd.read_parquet(project / "tuning/trials.parquet")
+    assert trials["state"].tolist() == ["ended"] * 4
+    assert trials["step"].tolist() == [12] * 4
+    assert trials["train.ema"].between(0.95, 0.999).all()
+    assert (project / "tuning/best.yaml").is_file()

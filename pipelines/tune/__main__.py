@@ -39,11 +39,11 @@ def main() -> None:
             trials = search(params, root, name, on_trial)
         for trial in trials:  # also those that ended while nobody listened
             record.see(trial)
+        write(trials, name, tags.get("data", ""))
     except BaseException:
         with suppress(UserError):  # not in the way of what has happened
             outbox.end(parent, "FAILED")
         raise
-    write(trials, name, tags.get("data", ""))
     try:
         outbox.end(parent)
         tracking.log_artifacts(parent, sorted(TUNING.iterdir()))

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -150,11 +151,25 @@ def _scheduler(params: Params) -> Any:
     if tried.scheduler == "asha":
         return ASHAScheduler(max_t=tried.steps, grace_period=tried.report_every, reduction_factor=2, **common)
     if tried.scheduler == "pbt":
-        mutations = {key: _domain(domain) for key, domain in tried.space.items()}
+        # a list: Ray takes the neighbour of a value in it; a value of `tune.choice` it would multiply
+        mutations = {key: domain.choice or _domain(domain) for key, domain in tried.space.items()}
         return PopulationBasedTraining(
-            perturbation_interval=tried.report_every, hyperparam_mutations=mutations, **common
+            perturbation_interval=tried.report_every,
+            hyperparam_mutations=mutations,
+            custom_explore_fn=partial(_inside, tried.space),
+            **common,
         )
     return FIFOScheduler()
+
+
+def _inside(space: dict[str, Domain], config: dict[str, Any]) -> dict[str, Any]:
+    """A trial's values, those beyond the ends of their domains moved to the ends: Ray's pbt multiplies values
+    by 0.8 or 1.2 and knows no ends."""
+    for key, domain in space.items():
+        if not domain.choice:
+            low, high = domain.extremes
+            config[key] = min(max(config[key], low), high)
+    return config
 
 
 def _folder(trial: Any) -> str:
