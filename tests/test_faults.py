@@ -121,6 +121,23 @@ def test_where_all_checkpoints_are_damaged_training_starts_afresh(
     assert run(small(), tmp_path)[0] == [3, 6, 8]
 
 
+def test_a_last_checkpoint_that_is_lost_is_not_replaced_by_an_older_one(small, project: Path) -> None:
+    name = run_name(small(), project)
+
+    def on_report(row: dict) -> None:
+        if row["step"] == 8:
+            cut(project / ".roigan/runs" / name / "checkpoint-00000008/model/generator.safetensors")
+
+    with pytest.raises(UserError) as caught:
+        launch(small(), project, name, on_report)
+    assert str(caught.value) == (
+        "the checkpoint of step 8 cannot be read here; the same command goes on from step 6"
+    )
+    steps, last = run(small(), project)
+    assert steps == [8]
+    assert last.name == "checkpoint-00000008"
+
+
 # as a full tmpfs has them raised by safetensors and by Python
 FULL = [
     SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),

@@ -43,8 +43,12 @@ def launch(params: Params, root: Path, name: str, on_report: OnReport) -> Path:
     if failure:
         raise UserError(f"training stopped: {failure}")
     folder = storage.newest(scratch / "fetched", _print)
-    if folder is None:
-        raise UserError("training wrote no checkpoint; is train.steps positive?")
+    reached = json.loads((folder / checkpoint.STATE).read_text())["step"] if folder else 0
+    if folder is None or reached != params.train.steps:  # damaged since, or not in sight from this machine
+        raise UserError(
+            f"the checkpoint of step {params.train.steps} cannot be read here; "
+            f"the same command goes on from step {reached}"
+        )
     return folder
 
 
