@@ -18,6 +18,7 @@ from unittest.mock import Mock
 
 import psutil
 import pytest
+import ray
 from safetensors.torch import load_file
 
 from benchmarks.workspace import write
@@ -27,7 +28,7 @@ from tests.bucket import Bucket
 from tests.conftest import ROOT
 from tests.stage import EVERY_EPOCH, finish, points, start, steps_in, wait_for, workers_of
 
-CORES = max(2, os.cpu_count() or 1) // 2  # of a worker in `undisturbed`: as many threads, the same sums
+CORES = max(2, cluster.cores()) // 2  # of a worker in `undisturbed`: as many threads, the same sums
 
 
 # --- The shares of the workers ------------------------------------------------------------------------
@@ -54,10 +55,27 @@ def test_workers_get_the_most_cores_with_which_all_find_a_machine(
     assert cluster.share(params) == {"CPU": cores} | ({"GPU": 1} if gpu else {})
 
 
+@pytest.mark.parametrize(
+    ("quota", "allowed", "wanted", "cores"),
+    [(2, 64, 1, 2), (64, 2, 1, 2), (2, 64, 2.5, 3), (0.5, 64, 1, 1)],
+)
+def test_a_local_ray_has_the_cores_that_this_process_may_use(
+    quota, allowed, wanted, cores, small, monkeypatch
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(allowed)))
+    monkeypatch.setattr(ray._private.utils, "_get_docker_cpus", lambda: quota)
+    started = Mock()
+    monkeypatch.setattr(ray, "init", started)
+    cluster.start_ray(small(), wanted)
+    assert started.call_args.kwargs["num_cpus"] == cores
+
+
 def test_a_cluster_that_is_not_there_is_one_line_at_once(small, monkeypatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{free_port()}")
     with pytest.raises(UserError, match=r"^RAY_ADDRESS: no Ray at 127\.0\.0\.1:\d+ \(Connection refused\)$"):
-        cluster.start_ray(small(train__use_gpu=True))  # the GPU may be elsewhere
+        cluster.start_ray(small(train__use_gpu=True), 1)  # the GPU may be elsewhere
 
 
 def test_missing_machines_are_said_once_for_every_change(monkeypatch, capsys) -> None:

@@ -18,13 +18,14 @@ import yaml
 
 from benchmarks.workspace import write
 from roigan.config import load_params
+from roigan.launch.cluster import cores
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 
 SEARCH = {
     "trials": 1, "steps": 12, "report_every": 3, "method": "random", "scheduler": "none", "images": 10,
-    "cpus": os.cpu_count(),
+    "cpus": cores(),
     "space": {"losses.fm": {"grid": [0.5, 1.0]}, "train.lr_g": {"grid": [5e-3, 1e30]}},
     "objectives": [{"metric": "fid", "mask": "ellipse"}, {"metric": "border", "mask": "ellipse"}],
 }  # fmt: skip

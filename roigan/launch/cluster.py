@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
 
@@ -18,10 +19,11 @@ QUIET = {
 }
 
 
-def start_ray(params: Params) -> None:
+def start_ray(params: Params, wanted: float) -> None:
     """Join the cluster that RAY_ADDRESS names, else start Ray on this machine.
 
-    Raises UserError where there is no such cluster.
+    wanted: the cores that are asked for; where this machine has fewer, Ray is told that it has them, or it
+    would wait for ever. Raises UserError where there is no such cluster.
     """
     os.environ.update({key: os.environ.get(key, value) for key, value in QUIET.items()})
     import ray
@@ -36,12 +38,12 @@ def start_ray(params: Params) -> None:
         os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
     else:
         _knock(address)
-    cores = max(os.cpu_count() or 1, params.train.num_workers) if address == "local" else None
+    found = max(cores(), math.ceil(wanted)) if address == "local" else None
     try:
         # what workers say comes through reports; Ray's own forwarding would prefix, repeat and interleave it
         ray.init(
             address=address,
-            num_cpus=cores,
+            num_cpus=found,
             include_dashboard=False,  # half a dozen processes that a laptop has no use for
             log_to_driver=False,
             logging_level=logging.ERROR,
@@ -51,6 +53,15 @@ def start_ray(params: Params) -> None:
         raise UserError(
             f"RAY_ADDRESS: cannot join Ray at {address} ({reason}); have both the same token and version?"
         ) from None
+
+
+def cores() -> int:
+    """How many cores this process may use: a container on a machine of 64 may have been given two."""
+    from ray._private.utils import get_num_cpus  # knows quotas, though neither taskset nor less than one core
+
+    quota = int(get_num_cpus(override_docker_cpu_warning=True))
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else quota  # not on a Mac
+    return max(1, min(quota, allowed))
 
 
 def _knock(address: str) -> None:

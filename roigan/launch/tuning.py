@@ -44,7 +44,7 @@ def search(params: Params, root: Path, name: str, on_trial: OnTrial) -> list[Tri
     """
     os.environ.update({key: os.environ.get(key, value) for key, value in QUIET.items()})
     device(trial_params(params, {}))
-    start_ray(params)
+    start_ray(params, params.tune.cpus)
     from ray import tune
 
     if os.environ.get("ROIGAN_FRESH", "0") not in ("", "0"):
