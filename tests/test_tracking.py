@@ -75,8 +75,12 @@ def test_a_run_bears_the_name_of_its_dvc_experiment(client, monkeypatch):
     assert client.get_run(tracking.start_run(PARAMS, "f00d")).info.run_name == "bold-fish"
 
 
-def test_the_store_outlives_the_workspace_of_a_queued_experiment(workspace, monkeypatch):
+@pytest.mark.parametrize("uri", [None, "", "sqlite:///.roigan/mlflow.db", "sqlite:///other.db"])
+def test_the_store_outlives_the_workspace_of_a_queued_experiment(uri, workspace, monkeypatch):
+    if uri is not None:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     before = tracking.store()
+    assert before == f"sqlite:///{workspace}/{'other.db' if uri and 'other' in uri else '.roigan/mlflow.db'}"
     temporary = workspace / ".dvc" / "tmp" / "exps" / "tmp1"
     temporary.mkdir(parents=True)
     monkeypatch.chdir(temporary)
@@ -229,6 +233,18 @@ def test_looking_into_an_empty_registry_creates_nothing(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("uri", ["", "sqlite:///.roigan/mlflow.db"])
+def test_the_projects_own_store_is_that_by_any_name(uri, workspace, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    (workspace / ".roigan/mlflow.db").unlink()
+    with pytest.raises(UserError, match="no model is registered yet"):
+        tracking.model_table()
+    assert not (workspace / ".roigan/mlflow.db").exists()
+    run_id = tracking.start_run(PARAMS, "f00d")
+    run = MlflowClient(tracking.store()).get_run(run_id)
+    assert run.info.artifact_uri.startswith((workspace / ".roigan/mlartifacts").as_uri())
+
+
 def test_lost_artefacts_and_missing_models_are_said_in_one_line(workspace):
     version = tracking.register(PARAMS)
     folder = tracking.download(version)
@@ -242,6 +258,6 @@ def test_lost_artefacts_and_missing_models_are_said_in_one_line(workspace):
 
 def test_a_store_that_does_not_answer_is_named(workspace, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{paths.HISTORY}")  # a CSV is no database
-    with pytest.raises(UserError, match="MLflow at sqlite:///reports") as caught:
+    with pytest.raises(UserError, match=f"MLflow at sqlite:///{workspace}/reports") as caught:
         tracking.start_run(PARAMS, "f00d")
     assert "\n" not in str(caught.value)

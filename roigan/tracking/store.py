@@ -1,6 +1,6 @@
 """Where MLflow keeps things, and a client that is quiet and speaks in one line when something is wrong.
 
-The store is MLFLOW_TRACKING_URI where that is set, else a database in the project's own `.roigan` folder.
+The store is MLFLOW_TRACKING_URI where that is set and not empty, else a database in the folder `.roigan`.
 """
 
 from __future__ import annotations
@@ -29,17 +29,27 @@ logging.getLogger("mlflow.store.db.utils").setLevel(
 PATIENCE = 5  # seconds in which a server has to say that it is there
 EMPTY = "no model is registered yet; `uv run dvc repro` makes one (after --pull: dvc repro -f -s register)"
 
+OWN, SQLITE = ".roigan/mlflow.db", "sqlite:///"
+
 
 def store() -> str:
     """URI of the store, absolute, so that it can be handed to a process that runs in another folder."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{paths.home() / '.roigan' / 'mlflow.db'}"
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or SQLITE + OWN
+    if uri.startswith(SQLITE):
+        return f"{SQLITE}{paths.home() / uri.removeprefix(SQLITE)}"  # an absolute path stays what it is
+    return uri
+
+
+def _is_own() -> bool:
+    """Whether the store is the project's own database, by default or by name."""
+    return store() == f"{SQLITE}{paths.home() / OWN}"
 
 
 @contextmanager
 def client(uri: str | None = None) -> Iterator[MlflowClient]:
     """A client of the store (`uri`, where the driver has told it); MLflow's errors become UserErrors."""
     try:
-        if uri is None and "MLFLOW_TRACKING_URI" not in os.environ:
+        if uri is None and _is_own():
             _create_database()
         _reach(uri or store())
         yield MlflowClient(uri or store())
@@ -75,7 +85,7 @@ def _complaint(uri: str, text: str) -> UserError:
 @contextmanager
 def reader() -> Iterator[MlflowClient]:
     """A client for whoever only looks: a UserError where there is no database yet, instead of a new one."""
-    if "MLFLOW_TRACKING_URI" not in os.environ and not (paths.home() / ".roigan" / "mlflow.db").is_file():
+    if _is_own() and not (paths.home() / OWN).is_file():
         raise UserError(EMPTY)
     with client() as opened:
         yield opened
@@ -86,8 +96,7 @@ def experiment_id(opened: MlflowClient, name: str) -> str:
     found = opened.get_experiment_by_name(name)
     if found:
         return str(found.experiment_id)
-    local = "MLFLOW_TRACKING_URI" not in os.environ
-    place = (paths.state() / "mlartifacts").as_uri() if local else None
+    place = (paths.state() / "mlartifacts").as_uri() if _is_own() else None
     return str(opened.create_experiment(name, artifact_location=place))
 
 
