@@ -14,7 +14,7 @@ from roigan.model import Model
 
 def main() -> None:
     params = load_params()
-    version = tracking.register(params, paths.MODEL)  # the registered model, by its weights
+    version = tracking.registered(params, paths.MODEL)  # the registered model, by its weights
     model = Model.load(tracking.download(version))
     train, test = (load_split(paths.PREPARED, split) for split in ("train", "test"))
     examined = examine(model, train, test, load_features(paths.FEATURES), params.control)

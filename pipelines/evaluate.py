@@ -21,9 +21,9 @@ PROMOTION, METRICS = paths.REPORTS / "promotion.json", paths.REPORTS / "metrics.
 
 def main() -> None:
     params = load_params()
-    # by its weights: alias `candidate` may have moved on to another experiment's model in the meantime;
-    # and a clone that pulled the artefacts has no registry yet
-    version = tracking.register(params, paths.MODEL)
+    # by its weights: alias `candidate` may have moved on to another experiment's model in the meantime, where
+    # it stays; and a clone that pulled the artefacts has no registry yet
+    version = tracking.registered(params, paths.MODEL)
     name, sha256 = version.name, version.tags["sha256"]
     device = "cuda" if params.train.use_gpu and torch.cuda.is_available() else "cpu"
     model = Model.load(tracking.download(version)).to(device)

@@ -15,7 +15,7 @@ COLUMNS, MORE, SWEPT = 8, 16, 2  # images in figures 4.3, 4.4 and 4.5
 
 def main() -> None:
     params = load_params()
-    version = tracking.register(params, paths.MODEL)  # finds the version of these weights, or makes it anew
+    version = tracking.registered(params, paths.MODEL)  # finds the version of these weights, or makes it anew
     model = Model.load(tracking.download(version))
     test, seed = load_split(paths.PREPARED, "test"), params.evaluate.seed
     rivals = methods(params, model, load_split(paths.PREPARED, "train"))

@@ -71,6 +71,9 @@ def test_the_stage_compares_with_the_champion(project, capsys):
     assert [decision for _, decision, _ in decisions()] == ["promoted", "promoted", "refused"]
     assert reigning() == "2"
     assert "champion" in paths.EVALUATION.read_text()
+    train(project, 32, 2.0)
+    evaluate.main()  # looks at the first model again, which does not make it the candidate
+    assert str(tracking.find_version("roigan@candidate").version) == "3"
 
 
 def test_a_champion_of_other_images_is_no_rival(capsys):

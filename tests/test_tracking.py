@@ -103,6 +103,16 @@ def test_weights_are_registered_once(client):
     assert sums == {first.tags["sha256"], second.tags["sha256"]}
 
 
+def test_whoever_only_looks_leaves_the_candidate_where_it_is(client):
+    first = tracking.registered(PARAMS)
+    assert str(tracking.find_version("roigan@candidate").version) == str(first.version) == "1"
+    train(seed=1)
+    tracking.register(PARAMS)
+    train(seed=0)  # the report of the first experiment after the registration of the second one
+    assert str(tracking.registered(PARAMS).version) == "1"
+    assert str(tracking.find_version("roigan@candidate").version) == "2"
+
+
 def test_a_version_says_what_it_was_made_from(client):
     version = tracking.register(PARAMS)
     assert version.tags["data"] == "0123456789abcdef"

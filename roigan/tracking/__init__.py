@@ -26,6 +26,7 @@ from roigan.tracking.registry import (
     log_evaluation,
     model_table,
     register,
+    registered,
 )
 from roigan.tracking.runs import find_run, finish_run, log_artifacts, log_metrics, start_run
 from roigan.tracking.store import store
@@ -51,6 +52,7 @@ __all__ = [
     "promote",
     "refuse",
     "register",
+    "registered",
     "rollback",
     "start_run",
     "store",

@@ -31,9 +31,17 @@ REFERENCE = re.compile(r"(?:models:/)?([A-Za-z0-9_\-]+)(?:@([A-Za-z][\w\-]*)|/(\
 
 
 def register(params: Params, folder: Path = paths.MODEL) -> ModelVersion:
-    """Register the weights in `folder` unless a version has them already; alias `candidate` moves there.
+    """The version that has the weights in `folder`, as `registered` has it; alias `candidate` moves there."""
+    version = registered(params, folder)
+    with client() as opened:
+        opened.set_registered_model_alias(version.name, CANDIDATE, version.version)
+    return version
 
-    The run is the training's own, found by the fingerprint in config.json; where it is gone, it is made anew
+
+def registered(params: Params, folder: Path = paths.MODEL) -> ModelVersion:
+    """The version that has the weights in `folder`; made, as `candidate`, where there is none.
+
+    Its run is the training's own, found by the fingerprint in config.json; where it is gone, it is made anew
     from the artefacts. What waits in the outbox is delivered first. Raises UserError where the folder holds
     no model.
     """
@@ -41,8 +49,9 @@ def register(params: Params, folder: Path = paths.MODEL) -> ModelVersion:
     outbox().deliver()
     with client() as opened:
         version = _with_weights(opened, params.register_.name, sha256)
-        version = version or _new_version(opened, params, folder, config, sha256)
-        opened.set_registered_model_alias(version.name, CANDIDATE, version.version)
+        if not version:
+            version = _new_version(opened, params, folder, config, sha256)
+            opened.set_registered_model_alias(version.name, CANDIDATE, version.version)
         return version
 
 
