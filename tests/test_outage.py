@@ -301,6 +301,39 @@ def test_an_epoch_that_is_repeated_while_it_waits_is_there_once(project, line) -
     assert steps(run_id) == [3]
 
 
+def test_two_processes_deliver_at_once(project, line, monkeypatch) -> None:
+    """What one has read of the folder, another has delivered and removed."""
+    run_id, outbox, other = tracking.start_run(project, "f00d"), tracking.outbox(), tracking.outbox()
+    line.cut = True
+    for step in (3, 6):
+        outbox.point(run_id, step, {"G/adv": 0.5})
+    line.cut, outbox.rest = False, 0.0
+    glob, mkdir = Path.glob, Path.mkdir
+    interruptions = [other.deliver]  # once
+
+    def found(path: Path, pattern: str) -> list[Path]:
+        files = list(glob(path, pattern))
+        if interruptions and pattern == "*.json":
+            interruptions.pop()()
+        return files
+
+    monkeypatch.setattr(Path, "glob", found)
+    outbox.deliver()
+    assert not interruptions
+    assert steps(run_id) == [3, 6]
+
+    def made(path: Path, **how: bool) -> None:
+        mkdir(path, **how)
+        if interruptions and path.name == run_id:
+            interruptions.pop()(path)
+
+    monkeypatch.setattr(Path, "mkdir", made)
+    interruptions.append(Path.rmdir)
+    outbox.point(run_id, 9, {"G/adv": 0.5})
+    assert not interruptions
+    assert steps(run_id) == [3, 6, 9]
+
+
 def test_a_store_that_is_away_costs_a_twentieth_of_the_time(project, line) -> None:
     run_id, outbox = tracking.start_run(project, "f00d"), tracking.outbox()
     line.cut, line.seconds, line.attempts = True, 0.1, 0

@@ -81,31 +81,43 @@ class Outbox:
                     print(f"{self.folder / run_id} stays undelivered: {reason}", file=sys.stderr)
 
     def _keep(self, run_id: str, name: str, record: dict[str, Any]) -> None:
-        folder = self.folder / run_id
+        timed = record | {"time": int(time.time() * 1000)}
+        try:
+            self._write(self.folder / run_id, name, timed)
+        except FileNotFoundError:  # another process has emptied the folder and removed it
+            self._write(self.folder / run_id, name, timed)
+
+    def _write(self, folder: Path, name: str, record: dict[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         unfinished = folder / f"{name}.unfinished"
         with unfinished.open("w") as file:
-            json.dump(record | {"time": int(time.time() * 1000)}, file)
+            json.dump(record, file)
             file.flush()
             os.fsync(file.fileno())
         unfinished.rename(folder / f"{name}.json")  # atomic: a record is there whole or not at all
 
+    def _waiting(self, run_id: str) -> dict[Path, dict[str, Any]]:
+        records = {}
+        for file in sorted((self.folder / run_id).glob("*.json")):  # "end" comes after all numbers
+            with suppress(FileNotFoundError):  # another process has delivered it
+                records[file] = json.loads(file.read_text())
+        return records
+
     def _send(self, opened: MlflowClient, run_id: str) -> None:
-        files = sorted((self.folder / run_id).glob("*.json"))  # "end" comes after all numbers
-        records = [json.loads(file.read_text()) for file in files]
+        waiting = self._waiting(run_id)
         log_points(
             opened,
             run_id,
             [
                 Metric(name, value, record["time"], record["step"])
-                for record in records
+                for record in waiting.values()
                 for name, value in record.get("metrics", {}).items()
             ],
         )
-        for record in records:
+        for record in waiting.values():
             if "status" in record:
                 opened.set_terminated(run_id, record["status"], record["time"])
-        for file in files:
+        for file in waiting:
             file.unlink(missing_ok=True)
         with suppress(OSError):  # not empty: something came in meanwhile
             (self.folder / run_id).rmdir()
