@@ -9,7 +9,7 @@ from typing import Any
 from roigan import paths, tracking
 from roigan.config import load_params
 from roigan.errors import UserError, exit_on_user_error
-from roigan.launch import forget, launch, run_name
+from roigan.launch import forget, interrupted, launch, run_name
 from roigan.lineage import lineage
 
 NOT_TERMS = {"step", "said"}
@@ -25,6 +25,8 @@ def main() -> None:
     name = run_name(params, root)
     outbox = tracking.outbox()
     outbox.deliver()  # what an earlier training left
+    if not interrupted(name):  # step 0 again: its points are no second ones of an earlier run
+        tracking.set_aside(params, name)
     run_id = tracking.start_run(params, name, lineage(params))
     print(f"train: run {name}, {params.train.steps} steps of {params.train.batch_size} images", flush=True)
     try:

@@ -255,6 +255,25 @@ def test_a_database_that_is_locked_for_seconds(project) -> None:
     assert steps(run_id) == [3]
 
 
+@pytest.mark.slow
+def test_a_training_that_begins_anew_has_a_run_of_its_own(project, monkeypatch) -> None:
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        before(patch, {3: stop})
+        with pytest.raises(KeyboardInterrupt):
+            train.main()
+    train.main()
+    first, known = run_of(project), [step for step in EVERY_EPOCH if step != 9]  # which `register` adds
+    assert steps(first) == known
+    train.main()  # as `dvc repro -f train` would
+    assert run_of(project) != first
+    assert steps(first) == known
+    assert_complete(run_of(project))
+    assert len(MlflowClient(tracking.store()).search_runs(["1"])) == 2
+
+
 # --- The outbox by itself: a local store, and a line to it that may be cut ---
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import mlflow
@@ -19,6 +20,8 @@ from roigan.edit import complete_picture
 from roigan.errors import UserError
 from roigan.model import Model, save_model
 from roigan.systems.roigan import Generator
+from roigan.tracking.trials import Trials
+from roigan.trials import ENDED, RUNNING, Trial
 
 PARAMS = load_params(Path(__file__).parents[1] / "params.yaml")
 SIZE = 16
@@ -68,6 +71,28 @@ def test_a_run_is_found_again_and_goes_on(client):
     points = client.get_metric_history(run_id, "G/adv")
     assert [(p.step, p.value) for p in points] == [(10, 0.5), (20, 0.25)]
     assert tracking.start_run(PARAMS, "beef") != run_id  # other parameters, data or code: another run
+
+
+def test_a_trial_ends_when_it_ends(client):
+    """And not when the search does, which tells of every trial once more."""
+    parent, steps = tracking.start_run(PARAMS, "search-1"), PARAMS.tune.steps
+
+    def record() -> Trials:
+        return Trials(PARAMS, "search-1", parent, {}, tracking.outbox())
+
+    first, resumed = record(), record()
+    ends = set[int]()
+    ended = Trial(1, "a", {}, ENDED, steps, {PARAMS.tune.objectives[0].name: 3.0})
+    for listening in (first, first, resumed):
+        time.sleep(0.05)
+        assert listening.see(ended) is None
+        run = client.get_run(tracking.find_run(PARAMS, "search-1/a"))
+        assert run.info.status == "FINISHED"
+        ends.add(run.info.end_time)
+    assert len(ends) == 1
+    again = Trial(1, "a", {}, RUNNING, steps // 2)  # what a killed search has forgotten is run again
+    assert record().see(again) is None
+    assert client.get_run(run.info.run_id).info.status == "RUNNING"
 
 
 def test_a_run_bears_the_name_of_its_dvc_experiment(client, monkeypatch):

@@ -8,7 +8,7 @@ from roigan import tracking
 from roigan.board import Board
 from roigan.config import load_params
 from roigan.errors import UserError, exit_on_user_error
-from roigan.launch import forget_search, search, search_name
+from roigan.launch import forget_search, interrupted_search, search, search_name
 from roigan.lineage import lineage
 from roigan.search import check, count
 from roigan.search_figures import fronts, importance, importances, parallel, slices
@@ -24,6 +24,8 @@ def main() -> None:
     tune, name, tags = params.tune, search_name(params, root), lineage(params)
     outbox = tracking.outbox()
     outbox.deliver()  # what an earlier search or training left
+    if not interrupted_search(name):  # these trials are no children of an earlier search
+        tracking.set_aside(params, name)
     parent = tracking.start_run(params, name, tags)
     record = Trials(params, name, parent, tags, outbox)
     total = count(params)
@@ -46,6 +48,7 @@ def main() -> None:
         raise
     try:
         outbox.end(parent)
+        outbox.deliver()  # of trials that ended while the store was away
         tracking.log_artifacts(parent, sorted(TUNING.iterdir()))
     except UserError as error:
         print(f"tune: {error}; the next stage delivers what is missing of the trials")

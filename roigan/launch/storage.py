@@ -96,3 +96,8 @@ def storage_of(name: str) -> Storage:
         reason = str(error).strip().splitlines()[0].replace(place, shown)
         raise UserError(f"ROIGAN_CHECKPOINTS: {shown} cannot be used ({reason})") from None
     return storage
+
+
+def fresh() -> bool:
+    """Whether ROIGAN_FRESH asks for what was interrupted to be discarded instead of continued."""
+    return os.environ.get("ROIGAN_FRESH", "0") not in ("", "0")

@@ -16,7 +16,7 @@ from roigan import checkpoint, paths
 from roigan.config import Params
 from roigan.errors import UserError
 from roigan.launch.cluster import device, room, share, start_ray
-from roigan.launch.storage import Storage, label, storage_of
+from roigan.launch.storage import Storage, fresh, label, storage_of
 from roigan.train import Place, train
 
 OnReport = Callable[[dict[str, Any]], str | None]
@@ -31,7 +31,7 @@ def launch(params: Params, root: Path, name: str, on_report: OnReport) -> Path:
     progress are printed here. Raises UserError where the run had to stop (a term became NaN, say); the
     environment variable ROIGAN_FRESH=1 discards an interrupted run instead of continuing it.
     """
-    if os.environ.get("ROIGAN_FRESH", "0") not in ("", "0"):
+    if fresh():
         forget(name)
     storage, scratch = storage_of(name), _scratch(name)
     run = _in_process if params.train.num_workers == 0 else _in_ray_group
@@ -50,6 +50,11 @@ def launch(params: Params, root: Path, name: str, on_report: OnReport) -> Path:
             f"the same command goes on from step {reached}"
         )
     return folder
+
+
+def interrupted(name: str) -> bool:
+    """Whether there is a run of this name that `launch` would continue."""
+    return not fresh() and bool(storage_of(name).checkpoints())
 
 
 def forget(name: str) -> None:

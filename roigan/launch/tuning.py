@@ -16,6 +16,7 @@ from roigan import checkpoint, paths
 from roigan.config import Domain, Params, parse_params
 from roigan.errors import UserError
 from roigan.launch.cluster import device, start_ray
+from roigan.launch.storage import fresh
 from roigan.search import WORST, combinations, cost, scores, trial_params
 from roigan.train import Place, train
 from roigan.trials import ENDED, FAILED, RUNNING, WAITING, Trial
@@ -47,7 +48,7 @@ def search(params: Params, root: Path, name: str, on_trial: OnTrial) -> list[Tri
     start_ray(params, params.tune.cpus)
     from ray import tune
 
-    if os.environ.get("ROIGAN_FRESH", "0") not in ("", "0"):
+    if fresh():
         forget_search(name)
     storage, tried = _storage(), params.tune
     trainable = tune.with_resources(
@@ -88,6 +89,11 @@ def search(params: Params, root: Path, name: str, on_trial: OnTrial) -> list[Tri
         failure = next((trial.failure for trial in trials if trial.failure), "none was measured in time")
         raise UserError(f"the search found nothing: {failure}")
     return trials
+
+
+def interrupted_search(name: str) -> bool:
+    """Whether there is a search of this name that `search` would continue."""
+    return not fresh() and (_storage() / name).is_dir()
 
 
 def forget_search(name: str) -> None:

@@ -28,7 +28,7 @@ from roigan.tracking.registry import (
     register,
     registered,
 )
-from roigan.tracking.runs import find_run, finish_run, log_artifacts, log_metrics, start_run
+from roigan.tracking.runs import find_run, finish_run, log_artifacts, log_metrics, set_aside, start_run
 from roigan.tracking.store import store
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "register",
     "registered",
     "rollback",
+    "set_aside",
     "start_run",
     "store",
 ]

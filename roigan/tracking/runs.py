@@ -26,6 +26,23 @@ def find_run(params: Params, fingerprint: str) -> str | None:
         return str(found[0].info.run_id) if found else None
 
 
+def has_ended(params: Params, fingerprint: str) -> bool:
+    """Whether there is a run of this fingerprint that is closed."""
+    run_id = find_run(params, fingerprint)
+    with client() as opened:
+        return run_id is not None and str(opened.get_run(run_id).info.status) != "RUNNING"
+
+
+def set_aside(params: Params, fingerprint: str) -> None:
+    """Take the fingerprint off a run that has it: the same training begins anew, in a run of its own."""
+    run_id = find_run(params, fingerprint)
+    with client() as opened:
+        if run_id:
+            opened.delete_tag(run_id, "fingerprint")
+            if opened.get_run(run_id).info.status == "RUNNING":  # it was killed
+                opened.set_terminated(run_id, "KILLED")
+
+
 def start_run(params: Params, fingerprint: str, tags: Mapping[str, str] | None = None) -> str:
     """Go on with the run of this fingerprint, or begin it; returns its id.
 

@@ -8,7 +8,7 @@ from roigan.config import Params
 from roigan.errors import UserError
 from roigan.search import trial_params
 from roigan.tracking.outbox import Outbox
-from roigan.tracking.runs import start_run
+from roigan.tracking.runs import has_ended, start_run
 from roigan.tracking.store import client
 from roigan.trials import ENDED, FAILED, Trial
 
@@ -23,6 +23,7 @@ class Trials:
         self.params, self.search, self.parent, self.tags, self.outbox = params, search, parent, tags, outbox
         self.runs: dict[str, str] = {}  # trial's id -> run's id
         self.logged: dict[str, int] = {}  # trial's id -> the last step in its run
+        self.closed: set[str] = set()  # ids of trials whose end is told, with its time
 
     def see(self, trial: Trial) -> str | None:
         """Log what is new: the trial's beginning, a measurement, its end.
@@ -30,7 +31,10 @@ class Trials:
         Want of a store stops no search: returns a line to be said of it. A trial that begins meanwhile gets
         its run, with its last measurement, when the store is back.
         """
+        over = trial.state in (ENDED, FAILED)
         try:
+            if over and self._is_closed(trial):
+                return None
             if trial.id not in self.runs:
                 self._open(trial)
             run_id, said = self.runs[trial.id], None
@@ -38,13 +42,20 @@ class Trials:
                 self.logged[trial.id] = trial.step
                 terms = {name: value for name, value in trial.terms.items() if "/" in name}
                 said = self.outbox.point(run_id, trial.step, {**trial.scores, **terms})
-            if trial.state in (ENDED, FAILED):
+            if over:
+                self.closed.add(trial.id)
                 stopped = trial.step < self.params.tune.steps
                 status = "FAILED" if trial.state == FAILED else "KILLED" if stopped else "FINISHED"
                 self.outbox.end(run_id, status)
         except UserError as error:
             return f"trial {trial.number}: {error}; the search goes on"
         return said
+
+    def _is_closed(self, trial: Trial) -> bool:
+        """Here, or before the search was interrupted."""
+        if trial.id not in self.runs and has_ended(self.params, f"{self.search}/{trial.id}"):
+            self.closed.add(trial.id)
+        return trial.id in self.closed
 
     def _open(self, trial: Trial) -> None:
         fingerprint = f"{self.search}/{trial.id}"
