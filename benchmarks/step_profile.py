@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measuring import device, finish, synchronise
 from benchmarks.train_step import prepare
+from roigan.allocator import keep_memory
 from roigan.errors import UserError, exit_on_user_error
 
 STEPS = 3
@@ -39,6 +40,7 @@ def main() -> None:
     except ValueError:
         raise UserError("usage: python -m benchmarks.step_profile [WIDTH]") from None
     on = device()
+    keep_memory()
     batch, precision, nets, step = prepare(on, {"model.width": width, "penalty.every": 1000})
     with FlopCounterMode(display=False) as counter:
         step()

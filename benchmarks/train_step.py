@@ -1,18 +1,24 @@
 """Images per second of a whole step (G's turn and D's) of the thesis' full configuration.
 
 Width 1, 64x64, the perceptual loss on a network of VGG16's size (random weights: only speed is measured),
-batch 16 on a CPU and 64 on a GPU.
+batch 16 on a CPU and 64 on a GPU. In turns with it, step by step, a second process plays the same steps
+plainly: in float32, on memory as the system gives it. What the two have in common, other work and a clock
+that drifts, their ratio does not see.
 """
 
 from __future__ import annotations
 
+import statistics
+import time
 from collections.abc import Callable
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.measuring import device, finish, peak_flops, rate, synchronise
+from benchmarks.measuring import device, finish, peak_flops, synchronise
 from roigan.allocator import keep_memory
 from roigan.config import changed, load_params
 from roigan.draws import Draws
@@ -23,21 +29,52 @@ from roigan.masks import Sampler
 from roigan.precision import choose_precision
 from roigan.systems import SYSTEMS
 
+THESIS = {"model.width": 1.0}
+ROUNDS, WARM_UP = 12, 2
+
 
 def main() -> None:
+    spawn = get_context("spawn")
+    ours, its = spawn.Pipe()
+    other = spawn.Process(target=plain, args=(its,), daemon=True)
+    other.start()
     on = device()
-    batch, precision, _, step = prepare(on, {"model.width": 1.0})
+    keep_memory()
+    batch, precision, _, step = prepare(on, THESIS)
     with FlopCounterMode(display=False) as counter:
         step()
-    synchronise(on)
     flops = counter.get_total_flops() / batch
-    images = rate(step, batch, on, seconds=10.0)
+    times, plainly = [], []
+    for _ in range(WARM_UP + ROUNDS):
+        ours.send(True)
+        plainly.append(ours.recv())
+        times.append(seconds(step, on))
+    ours.send(False)
+    images, before = (batch / statistics.median(each[WARM_UP:]) for each in (times, plainly))
     peak = peak_flops(on, torch.bfloat16 if precision == "bf16" else torch.float32)
     finish(
         "train_step", round(images, 2), on, precision=precision, batch=batch,
+        plain_rate=round(before, 2), times_plain=round(images / before, 2),
         gflop_per_image=round(flops / 1e9, 1), share_of_peak=round(images * flops / peak, 3),
         peak_gflops=round(peak / 1e9),
     )  # fmt: skip
+
+
+def plain(asked: Connection) -> None:
+    """Play a step in float32 whenever asked, and send its seconds."""
+    on = device()
+    step = prepare(on, THESIS | {"train.precision": "fp32"}).step
+    while asked.recv():
+        asked.send(seconds(step, on))
+
+
+def seconds(step: Callable[[], None], on: torch.device) -> float:
+    """How long a step takes."""
+    synchronise(on)
+    began = time.perf_counter()
+    step()
+    synchronise(on)
+    return time.perf_counter() - began
 
 
 class Prepared(NamedTuple):
@@ -52,10 +89,9 @@ class Prepared(NamedTuple):
 
 def prepare(on: torch.device, changes: dict[str, Any]) -> Prepared:
     """The default parameters, changed, on a device, with the batch and the precision that suit it."""
-    keep_memory()
     n = 64 if on.type == "cuda" else 16
     params = changed(load_params(), {"train.batch_size": n, **changes})
-    precision, _ = choose_precision("auto", on)
+    precision, _ = choose_precision(params.train.precision, on)
     torch.manual_seed(0)
     perceptual = FeatureNetwork("vgg16", build("vgg16")).to(on)
     system = SYSTEMS[params.model.system](params, perceptual)
