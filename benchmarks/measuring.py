@@ -23,6 +23,17 @@ def synchronise(device: torch.device) -> None:
 
 def rate(work: Callable[[], Any], count: int, device: torch.device, seconds: float = 5.0) -> float:
     """`count` things per call of `work` -> things per second: the median over calls, after two to warm up."""
+    return count / statistics.median(_times(work, device, seconds))
+
+
+def peak_flops(device: torch.device, dtype: torch.dtype = torch.float32) -> float:
+    """Floating-point operations per second of a large matrix product here at its best: the machine's peak."""
+    n = 8192 if device.type == "cuda" else 2048
+    a = torch.randn(n, n, device=device, dtype=dtype)
+    return 2 * n**3 / min(_times(lambda: a @ a, device, seconds=2.0))
+
+
+def _times(work: Callable[[], Any], device: torch.device, seconds: float) -> list[float]:
     for _ in range(2):
         work()
     synchronise(device)
@@ -32,14 +43,7 @@ def rate(work: Callable[[], Any], count: int, device: torch.device, seconds: flo
         work()
         synchronise(device)
         times.append(time.perf_counter() - began)
-    return count / statistics.median(times)
-
-
-def peak_flops(device: torch.device, dtype: torch.dtype = torch.float32) -> float:
-    """Floating-point operations per second of a large matrix product here: the machine's own peak."""
-    n = 8192 if device.type == "cuda" else 1024
-    a = torch.randn(n, n, device=device, dtype=dtype)
-    return rate(lambda: a @ a, 2 * n**3, device, seconds=1.0)
+    return times
 
 
 def device() -> torch.device:
