@@ -1,9 +1,14 @@
-"""The colours of an image apart from its brightness."""
+"""Brightness and colours of an image, apart from each other."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+
+def brightness(x: Tensor) -> Tensor:
+    """The mean over the channels: [B, C, H, W] -> [B, 1, H, W]."""
+    return x.mean(1, keepdim=True)
 
 
 def chroma(x: Tensor) -> Tensor:

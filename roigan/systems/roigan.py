@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from roigan.blending import continuation, membrane
+from roigan.colours import brightness
 from roigan.config import RoIGANModel, RoIGANParams
 from roigan.game import Batch, Player, Terms, generator_and_discriminator
 from roigan.latent import join_latent
@@ -250,7 +251,7 @@ class RoIGAN:
         if params.losses.info:  # a head that nothing trains would be dead weight
             controls = (model.sliders, model.codes, model.values)
             self.nets["Q"] = (
-                Reader(size, channels, controls, model.width, equalised=model.equalized)
+                Reader(size, 1, controls, model.width, equalised=model.equalized)
                 if model.reader == "own"
                 else QHead(model)
             )
@@ -311,7 +312,9 @@ class RoIGAN:
         if w.kl:
             terms["kl"] = w.kl * latent.kl_standard_normal(mu, logvar)
         if w.info:
-            reading = nets.Q(y, M) if self.params.model.reader == "own" else nets.Q(fake.trunk)
+            own = self.params.model.reader == "own"
+            # blind to colours: a tint of the region tells a control for next to nothing, and looks false
+            reading = nets.Q(brightness(y), M) if own else nets.Q(fake.trunk)
             terms["info_c"] = w.info * latent.gaussian_nll(c, reading.mu, reading.logvar)
             terms["info_k"] = w.info * latent.categorical_nll(k, reading.logits)
         return terms
