@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from tests.bucket import Bucket
 
 ROOT = Path(__file__).parent.parent
+
+# Behind `nohup` or `&` it is ignored, by every process that a test starts as well: Ctrl-C would do nothing.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # changes that make `small` another system's
 GLCIC: dict[str, Any] = {"model": {"system": "glcic", "width": 0.125}, "losses": {}}
