@@ -37,7 +37,7 @@ def main() -> None:
     one, two = (rates[0] + rates[3]) / 2, (rates[1] + rates[2]) / 2
     finish(
         "scaling", round(two, 2), torch.device("cpu"), one_worker=round(one, 2), ratio=round(two / one, 3),
-        rates=[round(rate, 2) for rate in rates], batch_per_worker=SHARE, width=base.model.width,
+        each=[round(rate, 2) for rate in rates], batch_per_worker=SHARE, width=base.model.width,
     )  # fmt: skip
 
 

@@ -50,6 +50,7 @@ def main() -> None:
         plainly.append(ours.recv())
         times.append(seconds(step, on))
     ours.send(False)
+    other.join()  # or it would take its share of the peak
     images, before = (batch / statistics.median(each[WARM_UP:]) for each in (times, plainly))
     peak = peak_flops(on, torch.bfloat16 if precision == "bf16" else torch.float32)
     finish(
