@@ -21,6 +21,15 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize()
 
 
+def duration(work: Callable[[], Any], device: torch.device) -> float:
+    """Seconds that one call of `work` takes, to the end of what it has the device do."""
+    synchronise(device)
+    began = time.perf_counter()
+    work()
+    synchronise(device)
+    return time.perf_counter() - began
+
+
 def rate(work: Callable[[], Any], count: int, device: torch.device, seconds: float = 5.0) -> float:
     """`count` things per call of `work` -> things per second: the median over calls, after two to warm up."""
     return count / statistics.median(_times(work, device, seconds))
@@ -36,13 +45,9 @@ def peak_flops(device: torch.device, dtype: torch.dtype = torch.float32) -> floa
 def _times(work: Callable[[], Any], device: torch.device, seconds: float) -> list[float]:
     for _ in range(2):
         work()
-    synchronise(device)
     times: list[float] = []
     while sum(times) < seconds or len(times) < 3:
-        began = time.perf_counter()
-        work()
-        synchronise(device)
-        times.append(time.perf_counter() - began)
+        times.append(duration(work, device))
     return times
 
 

@@ -9,7 +9,6 @@ that drifts, their ratio does not see.
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -18,7 +17,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.measuring import device, finish, peak_flops, synchronise
+from benchmarks.measuring import device, duration, finish, peak_flops
 from roigan.allocator import keep_memory
 from roigan.config import changed, load_params
 from roigan.draws import Draws
@@ -48,7 +47,7 @@ def main() -> None:
     for _ in range(WARM_UP + ROUNDS):
         ours.send(True)
         plainly.append(ours.recv())
-        times.append(seconds(step, on))
+        times.append(duration(step, on))
     ours.send(False)
     other.join()  # or it would take its share of the peak
     images, before = (batch / statistics.median(each[WARM_UP:]) for each in (times, plainly))
@@ -66,16 +65,7 @@ def plain(asked: Connection) -> None:
     on = device()
     step = prepare(on, THESIS | {"train.precision": "fp32"}).step
     while asked.recv():
-        asked.send(seconds(step, on))
-
-
-def seconds(step: Callable[[], None], on: torch.device) -> float:
-    """How long a step takes."""
-    synchronise(on)
-    began = time.perf_counter()
-    step()
-    synchronise(on)
-    return time.perf_counter() - began
+        asked.send(duration(step, on))
 
 
 class Prepared(NamedTuple):
