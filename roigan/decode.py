@@ -8,6 +8,8 @@ import warnings
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from roigan.errors import brief
+
 Image.init()  # registers all of Pillow's formats, of which these are tried:
 FORMATS: list[str] = [
     name
@@ -47,7 +49,7 @@ def decode(content: bytes, min_side: int = 1) -> Image.Image:
     except UnidentifiedImageError:
         raise Unusable("unreadable: not a picture of a known format") from None
     except Exception as error:  # decoders of malformed files raise nearly anything
-        raise Unusable(f"unreadable: {' '.join(str(error).split()) or type(error).__name__}") from None
+        raise Unusable(f"unreadable: {brief(error)}") from None
 
 
 def _check_header(image: Image.Image, min_side: int) -> None:

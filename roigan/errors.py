@@ -12,6 +12,11 @@ class UserError(Exception):
     """Bad input from outside (a path, a number, an image). Its text is one clear line."""
 
 
+def brief(error: Exception) -> str:
+    """What a library's error says, as one line of at most 300 characters; its type, where it says nothing."""
+    return (" ".join(str(error).split()) or type(error).__name__)[:300]
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Make the folder that `path` lies in; what the system refuses there, or inside, becomes a UserError."""
@@ -19,8 +24,7 @@ def writing(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path} cannot be written ({reason}); name another place") from None
+        raise UserError(f"{path} cannot be written ({brief(error)}); name another place") from None
 
 
 def exit_on_user_error(main: Callable[[], None]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from roigan.decode import Unusable
-from roigan.errors import UserError
+from roigan.errors import UserError, brief
 
 SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp"),
@@ -87,7 +87,7 @@ def _in_zip(path: Path) -> Files:
             NotImplementedError,
             RuntimeError,
         ) as error:
-            raise Unusable(f"unreadable: {' '.join(str(error).split()) or 'corrupt entry'}") from None
+            raise Unusable(f"unreadable: {brief(error)}") from None
 
     return Files(
         sorted({entry.filename for entry in archive.infolist() if _is_picture(entry.filename)}), read

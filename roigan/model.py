@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from roigan.config import ModelParams, parse_model
-from roigan.errors import UserError
+from roigan.errors import UserError, brief
 from roigan.latent import draw_latent
 from roigan.systems import SYSTEMS
 
@@ -82,8 +82,7 @@ class Model:
             G = SYSTEMS[params.system].generator(config["image_size"], config["channels"], params)
             G.load_state_dict(load_file(folder / WEIGHTS))
         except (ValueError, RuntimeError, SafetensorError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise UserError(f"{folder} holds no model that this version can read ({reason})") from None
+            raise UserError(f"{folder} holds no model that this version can read ({brief(error)})") from None
         return cls(G, config)
 
     def to(self, device: torch.device | str) -> Model:

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
 from roigan.decode import FORMATS
-from roigan.errors import UserError, writing
+from roigan.errors import UserError, brief, writing
 
 Picture = Image.Image | np.ndarray
 Box = tuple[slice, slice]
@@ -44,7 +44,7 @@ def read_picture(path: Path) -> Picture:
                 return _read_deep(path, image)
             picture = native(ImageOps.exif_transpose(image))
         except (OSError, SyntaxError, ValueError, cv2.error) as error:
-            raise UserError(f"{path} cannot be read: {_line(error)}") from None
+            raise UserError(f"{path} cannot be read: {brief(error)}") from None
     if picture.mode == "F" and not np.isfinite(np.asarray(picture)).all():  # no black and white to map to
         raise UserError(f"{path} holds numbers that are not finite (NaN, inf); replace them first")
     return picture
@@ -96,7 +96,7 @@ def _open(path: Path) -> Image.Image:
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path} cannot be read: {_line(error)}") from None
+        raise UserError(f"{path} cannot be read: {brief(error)}") from None
 
 
 def _refuse_frames(path: Path, image: Image.Image) -> None:
@@ -121,10 +121,6 @@ def _read_deep(path: Path, image: Image.Image) -> np.ndarray:
     if array is None or array.ndim != 3 or array.dtype != np.uint16:
         raise UserError(f"{path} cannot be read: an unknown kind of 16-bit colour")
     return np.asarray(cv2.cvtColor(array, cv2.COLOR_BGR2RGB if array.shape[-1] == 3 else cv2.COLOR_BGRA2RGBA))
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
 
 
 # --- memory ---

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from roigan.config import parse_params, read_yaml
 from roigan.config.systems import PARAMS
-from roigan.errors import UserError
+from roigan.errors import UserError, brief
 
 SYSTEM_BLOCKS = ("model", "losses")  # every system has its own keys in them
 WHOLE = ("tune.space",)  # what is listed in it is all there is
@@ -41,7 +41,7 @@ def apply(preset: Path, params: Path = Path("params.yaml")) -> list[str]:
         values = read_yaml(preset.read_text())
         content, written = (keeping.load(path.read_text()) for path in (params, preset))
     except (YAMLError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{preset} or {params} is not valid YAML: {' '.join(str(error).split())}") from None
+        raise UserError(f"{preset} or {params} is not valid YAML: {brief(error)}") from None
     if not isinstance(values, Mapping):
         raise UserError(f"{preset} holds no blocks like those of {params}")
     changes = []

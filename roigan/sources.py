@@ -17,7 +17,7 @@ from roigan import photos
 from roigan.config import DataParams
 from roigan.decode import decode, fit
 from roigan.drawn import draw_face, draw_factors
-from roigan.errors import UserError
+from roigan.errors import UserError, brief
 from roigan.files import Files, open_files
 from roigan.paths import home
 
@@ -228,9 +228,8 @@ def _from_torchvision(params: DataParams, name: str) -> Splits:
             else:
                 parts = _open_torchvision(name, root)
     except (RuntimeError, ValueError, OSError) as error:  # torchvision's own complaints, network, disk
-        reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
-            f"{name} is not complete in {root} and could not be downloaded ({reason:.200}); "
+            f"{name} is not complete in {root} and could not be downloaded ({brief(error)}); "
             f"set data.path to a folder with {name}/raw"
         ) from None
     train, test = (

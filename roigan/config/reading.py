@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from roigan.config.blocks import ModelParams
 from roigan.config.params import Params
 from roigan.config.systems import MODELS, PARAMS
-from roigan.errors import UserError
+from roigan.errors import UserError, brief
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -45,7 +45,7 @@ def load_params(path: str | Path = "params.yaml") -> Params:
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; run from the project's folder") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+        raise UserError(f"{path} is not valid YAML: {brief(error)}") from None
     return parse_params(content, str(path))
 
 

@@ -22,7 +22,7 @@ from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 
 from roigan import paths
-from roigan.errors import UserError
+from roigan.errors import UserError, brief
 from roigan.tracking.runs import log_points
 from roigan.tracking.store import client, store
 
@@ -77,8 +77,7 @@ class Outbox:
                 try:
                     self._send(opened, run_id)
                 except MlflowException as error:
-                    reason = " ".join(error.message.split())[:200]
-                    print(f"{self.folder / run_id} stays undelivered: {reason}", file=sys.stderr)
+                    print(f"{self.folder / run_id} stays undelivered: {brief(error)}", file=sys.stderr)
 
     def _keep(self, run_id: str, name: str, record: dict[str, Any]) -> None:
         timed = record | {"time": int(time.time() * 1000)}
