@@ -60,10 +60,10 @@ def client(workspace):
 def test_a_run_is_found_again_and_goes_on(client):
     run_id = tracking.start_run(PARAMS, "f00d", {"data": "abc"})
     tracking.log_metrics(run_id, 10, {"G/adv": 0.5, "D/gp": 1.5})
-    tracking.finish_run(run_id, "FAILED")
+    tracking.outbox().end(run_id, "FAILED")
     assert tracking.start_run(PARAMS, "f00d") == run_id
     tracking.log_metrics(run_id, 20, {"G/adv": 0.25})
-    tracking.finish_run(run_id)
+    tracking.outbox().end(run_id)
     run = client.get_run(run_id)
     assert run.info.status == "FINISHED"
     assert run.data.tags["data"] == "abc"
@@ -176,6 +176,16 @@ def test_a_run_is_given_what_it_lacks_of_its_curves_and_nothing_twice(client):
     assert tracking.register(PARAMS).run_id == run_id
     points = client.get_metric_history(run_id, "G/adv")
     assert [(p.step, p.value) for p in points] == [(10, 0.5), (20, 0.25)]
+
+
+def test_a_training_ends_when_it_ends_not_when_its_model_is_registered(client):
+    run_id = tracking.start_run(PARAMS, "f00d")
+    tracking.outbox().end(run_id)
+    ended = client.get_run(run_id).info.end_time
+    time.sleep(0.01)
+    assert tracking.register(PARAMS).run_id == run_id
+    run = client.get_run(run_id)
+    assert (run.info.status, run.info.end_time) == ("FINISHED", ended)
 
 
 def test_the_registered_model_is_served_without_pickle_and_bit_identically(workspace, monkeypatch):

@@ -28,7 +28,7 @@ from roigan.tracking.registry import (
     register,
     registered,
 )
-from roigan.tracking.runs import find_run, finish_run, log_artifacts, log_metrics, set_aside, start_run
+from roigan.tracking.runs import find_run, log_artifacts, log_metrics, set_aside, start_run
 from roigan.tracking.store import store
 
 __all__ = [
@@ -40,7 +40,6 @@ __all__ = [
     "download",
     "find_run",
     "find_version",
-    "finish_run",
     "history",
     "load_registered",
     "log_artifacts",

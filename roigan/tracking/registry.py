@@ -22,7 +22,7 @@ from roigan.errors import UserError
 from roigan.lineage import lineage
 from roigan.tracking.outbox import outbox
 from roigan.tracking.package import pack
-from roigan.tracking.runs import finish_run, log_artifacts, log_history, log_metrics, start_run
+from roigan.tracking.runs import finish_run, log_artifacts, log_history, log_metrics, run_of
 from roigan.tracking.store import EMPTY, client, reader, store
 
 CANDIDATE, CHAMPION = "candidate", "champion"
@@ -67,7 +67,7 @@ def _new_version(
     opened: MlflowClient, params: Params, folder: Path, config: Mapping[str, Any], sha256: str
 ) -> ModelVersion:
     name, tags = params.register_.name, {**lineage(params), "sha256": sha256}
-    run_id = start_run(params, config.get("fingerprint", sha256[:16]), tags)
+    run_id = run_of(params, config.get("fingerprint", sha256[:16]), tags)
     if paths.HISTORY.is_file():
         log_history(run_id, paths.HISTORY)
     card = model_card(params, config, tags)

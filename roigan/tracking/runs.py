@@ -43,16 +43,14 @@ def set_aside(params: Params, fingerprint: str) -> None:
                 opened.set_terminated(run_id, "KILLED")
 
 
-def start_run(params: Params, fingerprint: str, tags: Mapping[str, str] | None = None) -> str:
-    """Go on with the run of this fingerprint, or begin it; returns its id.
+def run_of(params: Params, fingerprint: str, tags: Mapping[str, str] | None = None) -> str:
+    """Id of the run of this fingerprint, made where there is none; `tags` are added to it.
 
     The run bears the name of the DVC experiment, where it is one, and all parameters ("train.lr_g").
     """
     run_id = find_run(params, fingerprint)
     with client() as opened:
-        if run_id:
-            opened.update_run(run_id, status="RUNNING")
-        else:
+        if not run_id:
             experiment = experiment_id(opened, params.register_.experiment)
             name = os.environ.get("DVC_EXP_NAME") or fingerprint
             run = opened.create_run(experiment, run_name=name, tags={"fingerprint": fingerprint})
@@ -61,6 +59,14 @@ def start_run(params: Params, fingerprint: str, tags: Mapping[str, str] | None =
         for key, value in (tags or {}).items():
             opened.set_tag(run_id, key, value)
         return run_id
+
+
+def start_run(params: Params, fingerprint: str, tags: Mapping[str, str] | None = None) -> str:
+    """Go on with the run of this fingerprint, or begin it; returns its id."""
+    run_id = run_of(params, fingerprint, tags)
+    with client() as opened:
+        opened.update_run(run_id, status="RUNNING")
+    return run_id
 
 
 def flat(params: Params) -> Iterable[tuple[str, str]]:
@@ -110,7 +116,8 @@ def log_artifacts(run_id: str, files: Iterable[Path], folder: str | None = None)
                 opened.log_artifact(run_id, str(file), folder)
 
 
-def finish_run(run_id: str, status: str = "FINISHED") -> None:
-    """Close a run; status: FINISHED, FAILED or KILLED."""
+def finish_run(run_id: str) -> None:
+    """Close a run, unless that has happened: its end is that of the training, not of what came after."""
     with client() as opened:
-        opened.set_terminated(run_id, status)
+        if opened.get_run(run_id).info.status == "RUNNING":
+            opened.set_terminated(run_id)
