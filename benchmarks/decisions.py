@@ -24,7 +24,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "reader on D's trunk": {"model.reader": "trunk"},
     "chroma 0": {"losses.chroma": 0.0},
     "l1 4": {"losses.l1": 4.0},
-    "perceptual 5": {"losses.perceptual": 5.0},
+    "perceptual 1": {"losses.perceptual": 1.0},
     "info 0": {"losses.info": 0.0},
     "info 1": {"losses.info": 1.0},
     "info 1, 3 codes": {"losses.info": 1.0, "model.codes": 3},

@@ -69,12 +69,12 @@ def main() -> None:
 def judges(params: Params) -> dict[str, FeatureNetwork]:
     """By name: the network of the training, and another of the same images, another seed and twice the width.
 
-    The second is made where it is missing or was trained on other images.
+    The second is made where it is missing or another one.
     """
-    config, data = JUDGE / "config.json", load_statistics(paths.PREPARED)["data"]
-    if not config.is_file() or json.loads(config.read_text())["trained_on"] != data:
-        own = params.features
-        changes = {"network": "local", "seed": own.seed + 1, "width": 2 * own.width}
+    config, own = JUDGE / "config.json", params.features
+    changes = {"network": "local", "seed": own.seed + 1, "width": 2 * own.width}
+    wanted = {**changes, "trained_on": load_statistics(paths.PREPARED)["data"]}
+    if not config.is_file() or not wanted.items() <= json.loads(config.read_text()).items():
         make_features(paths.PREPARED, own.model_copy(update=changes), JUDGE)
     return {"training": load_features(paths.FEATURES), "independent": load_features(JUDGE)}
 

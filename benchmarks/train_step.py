@@ -50,7 +50,7 @@ def main() -> None:
         times.append(duration(step, on))
     ours.send(False)
     other.join()  # or it would take its share of the peak
-    images, before = (batch / statistics.median(each[WARM_UP:]) for each in (times, plainly))
+    images, before = (batch / usual(each[WARM_UP:]) for each in (times, plainly))
     peak = peak_flops(on, torch.bfloat16 if precision == "bf16" else torch.float32)
     finish(
         "train_step", round(images, 2), on, precision=precision, batch=batch,
@@ -58,6 +58,12 @@ def main() -> None:
         gflop_per_image=round(flops / 1e9, 1), share_of_peak=round(images * flops / peak, 3),
         peak_gflops=round(peak / 1e9),
     )  # fmt: skip
+
+
+def usual(times: list[float]) -> float:
+    """The mean over one round of steps with and without D's lazy penalty, of each step's median."""
+    every = load_params().penalty.every
+    return statistics.mean(statistics.median(times[i::every]) for i in range(every))
 
 
 def plain(asked: Connection) -> None:

@@ -17,7 +17,8 @@ def main() -> None:
     version = tracking.registered(params, paths.MODEL)  # the registered model, by its weights
     model = Model.load(tracking.download(version))
     train, test = (load_split(paths.PREPARED, split) for split in ("train", "test"))
-    examined = examine(model, train, test, load_features(paths.FEATURES), params.control)
+    features = load_features(paths.FEATURES)
+    examined = examine(model, train, test, features, params.control, params.masks.known_share)
     examined.table.to_csv(paths.CONTROL, index=False, float_format="%.4g")
     names = [f"c{i}" for i in range(model.sliders)]
     matrix = pd.DataFrame(examined.independence, index=names, columns=names)

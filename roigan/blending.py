@@ -3,7 +3,9 @@
 Poisson image editing (Perez et al. 2003) keeps the gradients of a filling G and takes its colours from the
 edge of the region: y = G + h, where h is harmonic inside M and equals x - G at the edge. Here h comes from
 push-pull interpolation (Gortler et al. 1996), smoothed on every scale: batched, differentiable, exact
-outside M, and cheap enough to stand inside a generator.
+outside M, and cheap enough to stand inside a generator. It meets the edge as the harmonic function does; deep
+inside it is drawn to the mean of the surroundings, not of the edge alone (on faces by 0.04 on the scale of
+[-1, 1] in ellipses, by 0.17 in the centred square).
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ SMOOTHINGS = 4  # Jacobi steps towards a harmonic function on every scale; more 
 
 
 def continuation(x: Tensor, M: Tensor) -> Tensor:
-    """x outside the region, continued smoothly into it: nearly the harmonic function with x at the edge.
+    """x outside the region, continued smoothly into it.
 
     Averages of the known pixels at ever coarser scales; from the coarsest on, each scale keeps what it knows,
     takes the rest from the one above and smooths it. Known pixels stay, an image without any becomes grey.

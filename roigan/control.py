@@ -8,7 +8,7 @@ may be able to see; what it cannot read does not act.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -22,13 +22,14 @@ from roigan.config import ControlParams
 from roigan.data import to_float
 from roigan.features import FeatureNetwork
 from roigan.losses import latent
-from roigan.masks import sample
+from roigan.masks import KNOWN_SHARE, sample
 from roigan.metrics.pixels import l1
 from roigan.model import Model
 from roigan.networks import Reader
 
 COLUMNS = ["control", "read", "chance", "effect", "leakage", "consistency"]
 CHUNK = 64  # images completed at a time; bounds memory only
+Masks = Callable[[int, torch.Generator], Tensor]  # count -> M [count, 1, H, W]
 
 
 class Examined(NamedTuple):
@@ -45,19 +46,29 @@ class Examined(NamedTuple):
 
 
 def examine(
-    model: Model, train: np.ndarray, test: np.ndarray, features: FeatureNetwork, params: ControlParams
+    model: Model,
+    train: np.ndarray,
+    test: np.ndarray,
+    features: FeatureNetwork,
+    params: ControlParams,
+    known_share: float = KNOWN_SHARE,
 ) -> Examined:
-    """train, test: uint8 [N, H, W, C]. The same seed gives the same result on the same machine.
+    """train, test: uint8 [N, H, W, C]; known_share: of the masks `scattered`. The same seed gives the same
+    result on the same machine.
 
     A model without controls leaves both tables empty.
     """
     if not model.sliders:
         return Examined(pd.DataFrame(columns=COLUMNS), np.zeros((0, 0)))
     generator = torch.Generator().manual_seed(params.seed)
-    reader = _taught(model, train, params, generator)
+
+    def masks(count: int, generator: torch.Generator) -> Tensor:
+        return sample(params.mask, count, model.image_size, generator, known_share)
+
+    reader = _taught(model, train, masks, params, generator)
     c, k, c_read, k_read = [], [], [], []
     with torch.no_grad():
-        for filling in _fillings(model, test, params.mask, params.test, generator):
+        for filling in _fillings(model, test, masks, params.test, generator):
             reading = reader(filling.y, filling.M)
             c.append(filling.c)
             k.append(filling.k)
@@ -73,7 +84,7 @@ def examine(
             "control": control,
             "read": value,
             "chance": chance,
-            **_moved(model, test, features, params, control),
+            **_moved(model, test, masks, features, params, control),
         }
         for control, (value, chance) in read.items()
     ]
@@ -88,21 +99,23 @@ class _Filling(NamedTuple):
 
 
 def _fillings(
-    model: Model, images: np.ndarray, family: str, count: int, generator: torch.Generator
+    model: Model, images: np.ndarray, masks: Masks, count: int, generator: torch.Generator
 ) -> Iterator[_Filling]:
     """`count` fillings of randomly chosen images with random controls."""
     for begin in range(0, count, CHUNK):
         n = min(CHUNK, count - begin)
         chosen = torch.randint(len(images), (n,), generator=generator).numpy()
-        x, M = to_float(images[chosen]), sample(family, n, model.image_size, generator)
+        x, M = to_float(images[chosen]), masks(n, generator)
         c = 2 * torch.rand(n, model.sliders, generator=generator) - 1
         k = torch.randint(model.values, (n, model.codes), generator=generator)
         yield _Filling(model.complete(x, M, model.latent(n, generator, c, k)), M, c, k)
 
 
-def _taught(model: Model, images: np.ndarray, params: ControlParams, generator: torch.Generator) -> Reader:
+def _taught(
+    model: Model, images: np.ndarray, masks: Masks, params: ControlParams, generator: torch.Generator
+) -> Reader:
     """A new reader, trained on fillings of these images."""
-    parts = list(_fillings(model, images, params.mask, params.train, generator))
+    parts = list(_fillings(model, images, masks, params.train, generator))
     y, M, c, k = (torch.cat(column) for column in zip(*parts, strict=True))
     return taught(y, M, c, k, model.values, params, generator)
 
@@ -129,12 +142,17 @@ def taught(
 
 
 def _moved(
-    model: Model, test: np.ndarray, features: FeatureNetwork, params: ControlParams, control: str
+    model: Model,
+    test: np.ndarray,
+    masks: Masks,
+    features: FeatureNetwork,
+    params: ControlParams,
+    control: str,
 ) -> dict[str, float]:
     """What one control does while all else stays: other sliders 0, other codes 0, the same z0."""
     x = to_float(test[: params.images])
     n, index = len(x), int(control[1:])
-    M = sample(params.mask, n, model.image_size, torch.Generator().manual_seed(params.seed))
+    M = masks(n, torch.Generator().manual_seed(params.seed))
 
     def filled(value: float) -> Tensor:
         c, k = torch.zeros(model.sliders), [0] * model.codes

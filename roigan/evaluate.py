@@ -83,7 +83,6 @@ def measure(
     half = len(test) // 2
     if half <= len(features.centre):
         _say(f"evaluate: only {len(test)} images for {len(features.centre)} features: trust KID, not FID")
-    reference = features.embed_images(test)  # [N, F]
     scored: dict[tuple[str, str], Scored] = {}
 
     def rows(family: str, completions: Mapping[str, Completion]) -> list[dict[str, Any]]:
@@ -91,8 +90,9 @@ def measure(
         M = masks[family][torch.arange(len(test)) % len(masks[family])]  # [N, 1, H, W]
         found = []
         each = _complete_and_score(completions, test, M, features, params, free, bar)
+        scored.update({(name, family): mine for name, (_, mine) in each.items()})
+        reference = scored["real", next(iter(masks))].embedded  # [N, F]
         for name, (row, mine) in each.items():
-            scored[name, family] = mine
             row["fid"] = crosswise_fid(mine.embedded, reference)
             row["kid"] = crosswise_kid(mine.embedded, reference)
             row["pids"], row["uids"] = p_ids_and_u_ids(mine.embedded, reference)

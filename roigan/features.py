@@ -105,7 +105,7 @@ def make_features(prepared: Path, params: FeatureParams, folder: Path) -> Featur
     about: dict[str, Any] = {"network": params.network, "channels": images.shape[-1]}
     if params.network == "local":
         trunk, accuracy = train_local(np.asarray(images), _labels(prepared), params)
-        about |= {"width": params.width, "accuracy": round(accuracy, 4)}
+        about |= {"width": params.width, "seed": params.seed, "accuracy": round(accuracy, 4)}
         network = FeatureNetwork("local", trunk)
     else:
         from roigan import features_pretrained as pretrained  # torchvision takes seconds to import

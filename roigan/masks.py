@@ -63,6 +63,7 @@ def ellipse(u: Tensor, size: int) -> Tensor:
 
 
 MIXTURE_COMPONENTS = 15  # the thesis' mixed regions
+KNOWN_SHARE = 0.005  # of the pixels, where `scattered` ones are all that is known
 
 
 def mixture(u: Tensor, size: int) -> Tensor:
@@ -183,7 +184,7 @@ def free_form(u: Tensor, size: int) -> Tensor:
     return inside
 
 
-def scattered(u: Tensor, size: int, known_share: float = 0.005) -> Tensor:
+def scattered(u: Tensor, size: int, known_share: float = KNOWN_SHARE) -> Tensor:
     """All but a few scattered pixels, exactly round(known_share * size^2) of them and at least one."""
     known = max(1, round(known_share * size * size))
     chosen = u.argsort(dim=1, stable=True)[:, :known]
@@ -202,7 +203,7 @@ FAMILIES: dict[str, Family] = {
 }
 
 
-def draw(family: str, u: Tensor, size: int, known_share: float = 0.005) -> Tensor:
+def draw(family: str, u: Tensor, size: int, known_share: float = KNOWN_SHARE) -> Tensor:
     """Masks of a family from uniform numbers: u [B, draws] -> float32 M [B, 1, size, size]."""
     parts = u.split(32 if u.device.type == "cpu" else max(1, len(u)))  # on a CPU: what the cache holds
     if family == "scattered":
@@ -213,7 +214,7 @@ def draw(family: str, u: Tensor, size: int, known_share: float = 0.005) -> Tenso
 
 
 def sample(
-    family: str, count: int, size: int, generator: torch.Generator, known_share: float = 0.005
+    family: str, count: int, size: int, generator: torch.Generator, known_share: float = KNOWN_SHARE
 ) -> Tensor:
     """`count` masks, the same on every machine: float64 on the CPU; float32 M [count, 1, size, size]."""
     draws = FAMILIES[family].draws(size)
@@ -231,7 +232,7 @@ class Sampler:
     handed the same numbers, so a mask is a function of its own row alone, whichever rank draws it.
     """
 
-    def __init__(self, proportions: Mapping[Any, float], size: int, known_share: float = 0.005) -> None:
+    def __init__(self, proportions: Mapping[Any, float], size: int, known_share: float = KNOWN_SHARE) -> None:
         self.families = [family for family, weight in proportions.items() if weight > 0]
         weights = torch.tensor([proportions[family] for family in self.families], dtype=torch.float64)
         self.edges = (weights.cumsum(0) / weights.sum()).float()

@@ -6,6 +6,7 @@ import math
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from roigan.blending import continuation
@@ -77,7 +78,9 @@ class Reader(nn.Module):
             [self.sliders, self.sliders, 2 * self.codes, self.codes], dim=1
         )
         # log N(point; value's place, spread) up to what all values share. Ignorance is a point at the centre;
-        # if a boundless spread could say it as well, no gradient would find the way out
-        precision = (-sharp(spread).clamp(max=math.log(CIRCLE_VARIANCE))).exp()  # [B, codes]
+        # if a boundless spread could say it as well, no gradient would find the way out. The bound is smooth:
+        # at a hard one the spread would start where it has no gradient
+        spread = math.log(CIRCLE_VARIANCE) - F.softplus(-spread)
+        precision = (-sharp(spread)).exp()  # [B, codes]
         logits = (points.unflatten(1, (self.codes, 2)) @ self.circle.T).to(y.dtype) * precision[:, :, None]
         return Reading(mu, sharp(logvar), logits)

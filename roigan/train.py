@@ -160,17 +160,17 @@ def make_batch(
     rows = slice(place.rank * share, (place.rank + 1) * share)
     draws = Draws(params.train.seed, step, total, rows, device)
 
-    def images(indices: Tensor) -> Tensor:  # [B] -> [B, C, H, W]
+    def images(indices: Tensor, noise: str) -> Tensor:  # [B], name of a draw -> [B, C, H, W]
         x = normalise(x_train[indices.to(device)].movedim(-1, 1))
         if params.train.flip:
             x = torch.where(draws.uniform("flip")[:, None, None, None] < 0.5, x.flip(-1), x)
+        if params.train.noise:
+            x = x + params.train.noise * draws.normal(noise, *x.shape[1:])
         return x
 
-    x = lent = images(order.indices(step)[rows])
+    x = lent = images(order.indices(step)[rows], "noise")
     if others := len(x_train) - order.count:
-        lent = images(order.count + draws.integers("lent", others))
-    if params.train.noise:
-        x = x + params.train.noise * draws.normal("noise", *x.shape[1:])
+        lent = images(order.count + draws.integers("lent", others), "lent noise")
     return Batch(x, sampler(draws.uniform("M", sampler.draws)), draws, step, {}, lent)
 
 

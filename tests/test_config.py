@@ -27,6 +27,21 @@ def test_the_shipped_parameters_are_valid_and_frozen() -> None:
         params.train.steps = 3  # type: ignore[misc]
 
 
+def test_every_parameter_stands_in_the_file() -> None:
+    """A default that stands in the code alone would be no dependency of any stage."""
+
+    def names(block: dict[str, Any], path: str = "") -> set[str]:
+        return {
+            name
+            for key, value in block.items()
+            for name in (names(value, f"{path}{key}.") if isinstance(value, dict) else [f"{path}{key}"])
+        }
+
+    every = load_params(ROOT / "params.yaml").model_dump(mode="json", by_alias=True)
+    every["tune"].pop("space")  # each of its numbers is given in one of several ways
+    assert names(every) <= names(content())
+
+
 @pytest.mark.parametrize(
     ("block", "key", "value", "complaint"),
     [

@@ -54,6 +54,12 @@ def test_rotated_codes_are_entangled(factors: np.ndarray) -> None:
     assert found.informativeness.min() > 0.9
 
 
+def test_a_constant_factor_does_not_count(factors: np.ndarray) -> None:
+    both = factors[:, :1] + factors[:, 1:2]
+    alone, beside = (dci(factors, np.hstack([both, rest])) for rest in (both, np.ones((N, 1))))
+    assert beside.completeness == pytest.approx(alone.completeness, abs=0.02)
+
+
 def test_noise_tells_nothing(factors: np.ndarray) -> None:
     codes = np.random.default_rng(1).normal(size=(N, 3))
     assert mig(codes, factors) < 0.05

@@ -9,7 +9,10 @@ from torch import Tensor
 
 
 def kl_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
-    """KL(N(mu, exp(logvar)) || N(0, 1)) (1.6), mean over images and dimensions; mu, logvar: [B, d]."""
+    """KL(N(mu, exp(logvar)) || N(0, 1)) (1.6), mean over images and dimensions; mu, logvar: [B, d].
+
+    (1.6) is the sum over dimensions: d times as much.
+    """
     return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).mean()
 
 
@@ -22,7 +25,7 @@ def gaussian_nll(c: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
 
 
 def categorical_nll(k: Tensor, logits: Tensor) -> Tensor:
-    """-log Q(k|y) for categorical codes, summed over codes, mean over images (3.16).
+    """-log Q(k|y) for categorical codes, summed over codes, mean over images; (3.16) takes their mean.
 
     k: int64 [B, codes]; logits: [B, codes, values]. Chance level is codes * log(values).
     """

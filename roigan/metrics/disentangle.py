@@ -65,7 +65,7 @@ class DCI(NamedTuple):
     informativeness: np.ndarray
     """[F]; 0 where a factor cannot be read."""
     importance: np.ndarray
-    """[K, F]: the share of each code in reading a factor; columns of sum 1."""
+    """[K, F]: the share of each code in reading a factor; columns of sum 1, of a constant factor 0."""
 
 
 def dci(codes: np.ndarray, factors: np.ndarray, seed: int = 0) -> DCI:
@@ -75,11 +75,14 @@ def dci(codes: np.ndarray, factors: np.ndarray, seed: int = 0) -> DCI:
     """
     read = [_read(codes, factor, seed) for factor in factors.T]
     importance = np.stack([shares for shares, _ in read], 1)
-    of_codes = importance.sum(1)
+    of_codes, varies = (
+        importance.sum(1),
+        importance.sum(0) > 0,
+    )  # a constant factor has no codes to be spread over
     by_code = 1 - _spread(importance / np.maximum(of_codes[:, None], 1e-12))
     return DCI(
         float(by_code @ of_codes / of_codes.sum()),
-        float(np.mean(1 - _spread(importance.T))),
+        float(np.mean(1 - _spread(importance.T[varies]))) if varies.any() else 0.0,
         np.array([score for _, score in read]),
         importance,
     )

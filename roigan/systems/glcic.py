@@ -1,11 +1,12 @@
 """GLCIC: completion by a dilated network against a global and a local discriminator.
 
 S. Iizuka, E. Simo-Serra, H. Ishikawa, Globally and Locally Consistent Image Completion, SIGGRAPH 2017;
-equations and tables are numbered as there. Five things differ. Group norm stands where the paper has batch
+equations and tables are numbered as there. Six things differ. Group norm stands where the paper has batch
 norm, so that the result does not hang on how a batch is shared among ranks. Adam stands where it has
 Adadelta. G minimises -log D, which has a gradient where the log(1 - D) of (4) has none left. D sees real
-images cut around the regions of the same batch, where (3) draws others for them. And the final Poisson
-blending is the project's own membrane.
+images cut around the regions of the same batch, where (3) draws others for them. No dilation is larger than a
+quarter of the map: 2, 4, 4, 4 for images of 64 px. And the final Poisson blending is the project's own
+membrane.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Generator(nn.Module):
         def deconv(inputs: int, outputs: int) -> nn.Module:
             return block(nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False))
 
-        # the paper's maps are 64 px wide here and its dilations at most 16: farther taps see padding alone
+        # the paper's maps are 64 px wide here and its dilations at most 16, a quarter of them
         widest = size // 4 // 4
         self.layers = nn.Sequential(
             conv(channels + 1, c64, kernel=5),

@@ -76,7 +76,9 @@ class Generator(nn.Module):
         for side in reversed(sides[:-1]):  # 4, 8, 16, 32
             outputs = wide(100 if side == 4 else 64)
             self.decoder.append(
-                UpsampleBlock(inputs + skip(side), outputs, wide(128), styled, model.depth, equalised=eq)
+                UpsampleBlock(
+                    inputs + skip(side), outputs, wide(128), styled, model.depth, model.upsample, equalised=eq
+                )
             )
             inputs = outputs
         self.output_norm, self.blend = model.output_norm, model.blend
@@ -107,6 +109,7 @@ class Generator(nn.Module):
             colours = continuation(x, M)
             if self.blend == "membrane":  # a broad field without the region's edge, which would be seen
                 colours = _broad(colours)
+            colours = colours.clamp(-1, 1)  # noisy images go beyond, where atanh ends
             image = image + torch.atanh(0.95 * colours)  # 0.95: pure white keeps a gradient
         G = torch.tanh(image).float()
         filled = membrane(x, G, M) if self.blend == "membrane" else G
@@ -174,8 +177,11 @@ class Discriminator(nn.Module):
         def conv(
             inputs: int, outputs: int, kernel: int, stride: int = 1, padding: int = 0, *, bias: bool
         ) -> nn.Module:
-            layer = Conv2d(inputs, outputs, kernel, stride, padding, equalised=eq, bias=bias)
-            return nn.utils.parametrizations.spectral_norm(layer) if model.spectral_norm else layer
+            if not model.spectral_norm:
+                return Conv2d(inputs, outputs, kernel, stride, padding, equalised=eq, bias=bias)
+            # not equalised: a factor behind the normalisation would make the norm a few hundredths, not 1
+            layer = Conv2d(inputs, outputs, kernel, stride, padding, equalised=False, bias=bias)
+            return nn.utils.parametrizations.spectral_norm(layer)
 
         # halved down to 16 px, then three convolutions without padding: 16 -> 13 -> 10 -> 7
         halvings = int(math.log2(size)) - 4
