@@ -112,11 +112,9 @@ class UpsampleBlock(nn.Module):
     """Two branches, for the inside and the outside of the region, merged at twice the side (3.4)."""
 
     def __init__(
-        self, inputs: int, outputs: int, hidden: int, style: int, depth: int, upsample: str, *,
-        equalised: bool,
-    ) -> None:  # fmt: skip
+        self, inputs: int, outputs: int, hidden: int, style: int, depth: int = 1, *, equalised: bool
+    ) -> None:
         super().__init__()
-        self.upsample = upsample  # nearest | bilinear
         self.denorm_in = Denorm(inputs, hidden, style, equalised=equalised)
         self.conv_in = Conv2d(inputs, outputs, 3, padding=1, equalised=equalised)
         self.denorm_out = Denorm(inputs, hidden, None, equalised=equalised)
@@ -131,7 +129,7 @@ class UpsampleBlock(nn.Module):
         """x: [B, in, h, w]; M: the mask at h, M_up at 2h; f: [B, style]; returns [B, out, 2h, 2w]."""
         left = lrelu(self.conv_in(lrelu(self.denorm_in(x, M, f))))  # generates inside M
         right = lrelu(self.conv_out(lrelu(self.denorm_out(x, 1 - M))))  # restores outside it, without z
-        merged = F.interpolate(left + right, scale_factor=2.0, mode=self.upsample)
+        merged = F.interpolate(left + right, scale_factor=2.0, mode="nearest")
         h = lrelu(self.conv(merged))
         for conv in self.deeper:
             h = h + lrelu(conv(h))

@@ -17,8 +17,6 @@ class RoIGANModel(ModelParams):
     system: Literal["roigan"]
     depth: Positive = 1
     """Convolutions of every upsample block after its branches merge; 1 is the thesis, more are residual."""
-    upsample: Literal["nearest", "bilinear"] = "nearest"
-    """How an upsample block doubles its side; nearest is the thesis."""
     noise: Positive = 146
     """Numbers of incompressible noise z0."""
     sliders: Positive = 10

@@ -76,9 +76,7 @@ class Generator(nn.Module):
         for side in reversed(sides[:-1]):  # 4, 8, 16, 32
             outputs = wide(100 if side == 4 else 64)
             self.decoder.append(
-                UpsampleBlock(
-                    inputs + skip(side), outputs, wide(128), styled, model.depth, model.upsample, equalised=eq
-                )
+                UpsampleBlock(inputs + skip(side), outputs, wide(128), styled, model.depth, equalised=eq)
             )
             inputs = outputs
         self.output_norm, self.blend = model.output_norm, model.blend
