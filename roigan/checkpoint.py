@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from roigan.errors import UserError
-from roigan.model import sha256_of
+from roigan.weights import save_tensors, sha256_of
 
 TENSORS, STATE, SEAL = "state.safetensors", "state.json", "files.json"
 FULL = {errno.ENOSPC, errno.EDQUOT}  # what a disk without room says
@@ -39,7 +38,7 @@ def save(
         for index, slot in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer/{name}/{index}/{key}": value for key, value in slot.items()}
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, folder / TENSORS)
+    save_tensors(tensors, folder / TENSORS)
     (folder / STATE).write_text(json.dumps(state))
 
 
@@ -87,7 +86,7 @@ def writing(step: int) -> Iterator[None]:
     """Turns a full disk, a lost share and their like into one line."""
     try:
         yield
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         raise unwritten(step, error) from error
 
 

@@ -12,12 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from roigan.errors import UserError, exit_on_user_error, writing
+from roigan.errors import UserError, exit_on_user_error
+from roigan.writing import make_parent, writing
 
 if TYPE_CHECKING:
     from roigan.model import Model
 
-BATCH = 32  # pictures completed at once; bounds the memory, does not change the results
+BATCH, PIXELS = 32, 2**24  # pictures completed at once, and pixels of theirs, where these are reached earlier
 SEEDS = 2**63  # torch takes seeds below this
 
 
@@ -133,7 +134,7 @@ def _context(text: str) -> float:
 
 def run_complete(arguments: argparse.Namespace) -> None:
     """Complete one picture or a folder of them, once for every seed."""
-    from roigan.pairing import pairs, read_pair
+    from roigan.pairing import pairs, read_batches
 
     seeds = list(dict.fromkeys(arguments.seed))
     jobs = pairs(arguments.image, arguments.mask, arguments.out, seeds)
@@ -146,11 +147,8 @@ def run_complete(arguments: argparse.Namespace) -> None:
     model = load_model(arguments.model)
     controls(model, arguments.c, arguments.k)  # complain before anything is read
     with tqdm(total=len(jobs) * len(seeds), unit="picture", disable=len(jobs) * len(seeds) == 1) as progress:
-        for start in range(0, len(jobs), BATCH):
-            batch = jobs[start : start + BATCH]
-            pictures, masks = zip(*map(read_pair, batch), strict=True)
-            with writing(batch[0].outs[seeds[0]]):
-                pass  # the folder is complained of before anything is completed
+        for batch, pictures, masks in read_batches(jobs, BATCH, PIXELS):
+            make_parent(batch[0].outs[seeds[0]])  # complained of before anything is completed
             for seed in seeds:
                 completed = complete_pictures(
                     model, pictures, masks, seed, arguments.c, arguments.k, arguments.context
@@ -259,8 +257,8 @@ def run_release(arguments: argparse.Namespace) -> None:
     from roigan.model import WEIGHTS, Model, save_model
 
     model = load_model(arguments.model)
-    with writing(arguments.folder):
-        save_model(arguments.folder, model.G, model.config, torch.bfloat16)
+    with writing(arguments.folder) as unfinished:
+        save_model(unfinished, model.G, model.config, torch.bfloat16)
     size = (arguments.folder / WEIGHTS).stat().st_size / 1e6
     print(f"{arguments.folder}: {size:.1f} MB, weights {Model.load(arguments.folder).sha256[:16]}")
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 
 
 class UserError(Exception):
@@ -17,22 +15,17 @@ def brief(error: Exception) -> str:
     return (" ".join(str(error).split()) or type(error).__name__)[:300]
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Make the folder that `path` lies in; what the system refuses there, or inside, becomes a UserError."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield
-    except OSError as error:
-        raise UserError(f"{path} cannot be written ({brief(error)}); name another place") from None
-
-
 def exit_on_user_error(main: Callable[[], None]) -> None:
     """Run `main`; a UserError becomes one line on standard error and exit code 2, without a traceback."""
     try:
         main()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:  # a file or folder that may not be read, say: its own words name it
+        if error.filename is None:
+            raise
+        print(f"error: {brief(error)}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

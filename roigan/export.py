@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
-import tempfile
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from roigan.errors import UserError, writing
+from roigan.errors import UserError
 from roigan.latent import join_latent
 from roigan.model import Model
+from roigan.writing import writing
 
 TRACED = 2  # images; a batch of one would be traced as the only size there is
 CHECKED = (1, 3)  # sizes of the batches on which the file must agree with the model
@@ -37,16 +38,16 @@ def export(model: Model, file: Path) -> None:
     """Write a .pt2 file for batches of any size, together with sizes.json, after a check that it gives the
     model's own pixels bit for bit. Raises UserError where it does not or cannot be written.
     """
-    with writing(file), tempfile.TemporaryDirectory(dir=file.parent) as folder:
+    with writing(file) as unfinished:
         program = Program(model.to("cpu")).eval()
         batch = torch.export.Dim("batch")
         with torch.no_grad():
             traced = torch.export.export(program, _inputs(model, TRACED), dynamic_shapes=[{0: batch}] * 5)
         traced.example_inputs = None  # would be stored as a pickle
-        written = Path(folder) / file.name
-        torch.export.save(traced, written, extra_files={"sizes.json": json.dumps(sizes(model), indent=1)})
-        _check(program, written, model)
-        written.replace(file)
+        content = io.BytesIO()  # torch's writer aborts the process where a disk is full
+        torch.export.save(traced, content, extra_files={"sizes.json": json.dumps(sizes(model), indent=1)})
+        unfinished.write_bytes(content.getvalue())
+        _check(program, unfinished, model)
 
 
 def sizes(model: Model) -> dict[str, object]:
@@ -60,7 +61,7 @@ def _check(program: nn.Module, file: Path, model: Model) -> None:
     for count in CHECKED:
         inputs = _inputs(model, count)
         if not torch.equal(loaded(*inputs), program(*inputs)):
-            raise UserError(f"{file.name} is not written: the exported program gives other pixels")
+            raise UserError("nothing is written: the exported program gives other pixels")
 
 
 def _inputs(model: Model, count: int) -> tuple[Tensor, ...]:

@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from roigan.config import FeatureParams
 from roigan.data import load_split, load_statistics, to_float
 from roigan.errors import UserError
 from roigan.features_local import LocalTrunk, train_local
+from roigan.weights import save_tensors, sha256_of
 
 CALIBRATION_IMAGES = 1024
 BATCH = 64  # images at a time; bounds memory only
@@ -134,8 +135,8 @@ def _labels(prepared: Path) -> np.ndarray | None:
 def _save(network: FeatureNetwork, about: dict[str, Any], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / "network.safetensors"
-    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, weights)
-    network.sha256 = about["sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest()
+    save_tensors(network.state_dict(), weights)
+    network.sha256 = about["sha256"] = sha256_of(weights)
     (folder / "config.json").write_text(json.dumps(about, indent=2) + "\n")
 
 

@@ -63,7 +63,7 @@ def _in_folder(root: Path) -> Files:
         except OSError as error:
             raise Unusable(f"unreadable: {error.strerror}") from None
 
-    return Files(sorted(filter(_is_picture, names)), read)
+    return Files(sorted(filter(is_picture, names)), read)
 
 
 def _in_zip(path: Path) -> Files:
@@ -89,9 +89,7 @@ def _in_zip(path: Path) -> Files:
         ) as error:
             raise Unusable(f"unreadable: {brief(error)}") from None
 
-    return Files(
-        sorted({entry.filename for entry in archive.infolist() if _is_picture(entry.filename)}), read
-    )
+    return Files(sorted({entry.filename for entry in archive.infolist() if is_picture(entry.filename)}), read)
 
 
 def _refuse_if_unsafe(entry: zipfile.ZipInfo, path: Path) -> None:
@@ -103,7 +101,7 @@ def _refuse_if_unsafe(entry: zipfile.ZipInfo, path: Path) -> None:
         raise UserError(f"{path} is encrypted; unpack it and set data.path to the folder")
 
 
-def _is_picture(name: str) -> bool:
+def is_picture(name: str) -> bool:
     path = PurePosixPath(name)
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
     return not hidden and not name.endswith("/") and path.suffix.lower() in SUFFIXES + UNSUPPORTED

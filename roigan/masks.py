@@ -225,6 +225,18 @@ def sample(
     return torch.cat(chunks)
 
 
+def _shares(proportions: Mapping[Any, float]) -> tuple[list[Any], Tensor]:
+    """The families that are wanted at all, and where in [0, 1] the share of each one ends."""
+    families = [family for family, weight in proportions.items() if weight > 0]
+    weights = torch.tensor([proportions[family] for family in families], dtype=torch.float64)
+    return families, (weights.cumsum(0) / weights.sum()).float()
+
+
+def _choose(u: Tensor, edges: Tensor) -> Tensor:
+    """u [B] in [0, 1) on any device -> the number of the share that each lies in, int64 [B] on the CPU."""
+    return torch.bucketize(u.contiguous().cpu(), edges, right=True).clamp(max=len(edges) - 1)
+
+
 class Sampler:
     """Training masks of several families in given proportions, sampled on the training device.
 
@@ -233,18 +245,14 @@ class Sampler:
     """
 
     def __init__(self, proportions: Mapping[Any, float], size: int, known_share: float = KNOWN_SHARE) -> None:
-        self.families = [family for family, weight in proportions.items() if weight > 0]
-        weights = torch.tensor([proportions[family] for family in self.families], dtype=torch.float64)
-        self.edges = (weights.cumsum(0) / weights.sum()).float()
+        self.families, self.edges = _shares(proportions)
         self.size, self.known_share = size, known_share
         self.draws = 1 + max(FAMILIES[family].draws(size) for family in self.families)
 
     def __call__(self, u: Tensor) -> Tensor:
         """u [B, draws] in [0, 1) on any device -> M float32 [B, 1, size, size] there."""
         M = torch.empty(len(u), 1, self.size, self.size, device=u.device)
-        chosen = torch.bucketize(u[:, 0].contiguous().cpu(), self.edges, right=True).clamp(
-            max=len(self.families) - 1
-        )
+        chosen = _choose(u[:, 0], self.edges)
         for i, family in enumerate(self.families):
             rows = (chosen == i).nonzero()[:, 0].to(u.device)
             if len(rows):
@@ -259,16 +267,12 @@ class CachedSampler:
     draws = 2
 
     def __init__(self, proportions: Mapping[Any, float], caches: Mapping[Any, Tensor]) -> None:
-        families = [family for family, weight in proportions.items() if weight > 0]
-        weights = torch.tensor([proportions[family] for family in families], dtype=torch.float64)
-        self.edges = (weights.cumsum(0) / weights.sum()).float()
+        families, self.edges = _shares(proportions)
         self.caches = torch.stack([caches[family] for family in families])  # [families, count, 1, H, W]
 
     def __call__(self, u: Tensor) -> Tensor:
         """u [B, 2] in [0, 1) -> M float32 [B, 1, H, W] on u's device."""
-        chosen = torch.bucketize(u[:, 0].contiguous().cpu(), self.edges, right=True).clamp(
-            max=len(self.caches) - 1
-        )
+        chosen = _choose(u[:, 0], self.edges)
         row = (u[:, 1].cpu() * self.caches.shape[1]).long()
         return self.caches[chosen, row].to(u.device)
 

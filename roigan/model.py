@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,21 +9,16 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from roigan.config import ModelParams, parse_model
 from roigan.errors import UserError, brief
 from roigan.latent import draw_latent
 from roigan.systems import SYSTEMS
+from roigan.weights import save_tensors, sha256_of
 
 WEIGHTS, CONFIG = "generator.safetensors", "config.json"
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def save_model(
@@ -36,8 +30,7 @@ def save_model(
     holds (data and feature hashes, say) travels along.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: tensor.detach().cpu().to(dtype).contiguous() for name, tensor in G.state_dict().items()}
-    save_file(weights, folder / WEIGHTS)
+    save_tensors({name: tensor.to(dtype) for name, tensor in G.state_dict().items()}, folder / WEIGHTS)
     content = config | {"weights_sha256": sha256_of(folder / WEIGHTS)}
     (folder / CONFIG).write_text(json.dumps(content, indent=1) + "\n")
 

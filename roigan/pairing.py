@@ -5,7 +5,8 @@ What is heavy is imported by the function that needs it: a wrong path is complai
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -73,10 +74,18 @@ def _refuse_overwriting(jobs: list[Job]) -> None:
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
-    """The folder's files, hidden ones left out, by name without ending."""
-    files = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
+    """The folder's pictures, hidden ones left out, by name without ending; how many other files there are is
+    said on standard error."""
+    from roigan.files import is_picture
+
+    everything = [
+        path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")
+    ]
+    files = [path for path in everything if is_picture(path.name)]
     if not files:
-        raise UserError(f"{folder} holds no files")
+        raise UserError(f"{folder} holds no pictures")
+    if others := len(everything) - len(files):
+        print(f"note: {folder}: {others} files that are no pictures are passed over", file=sys.stderr)
     found: dict[str, Path] = {}
     for path in files:
         if path.stem in found:
@@ -100,5 +109,26 @@ def read_pair(job: Job) -> tuple[Picture, np.ndarray]:
     try:
         check_mask(picture, region)
     except UserError as error:
-        raise UserError(f"{job.mask}: {error}") from None
+        raise UserError(f"{job.image} under {job.mask}: {error}") from None
     return picture, region
+
+
+def read_batches(
+    jobs: Sequence[Job], count: int, pixels: int
+) -> Iterator[tuple[list[Job], list[Picture], list[np.ndarray]]]:
+    """Jobs with their pictures and masks, `count` at a time, or fewer where they reach so many pixels."""
+    batch: list[tuple[Job, Picture, np.ndarray]] = []
+    for job in jobs:
+        batch.append((job, *read_pair(job)))
+        if len(batch) == count or sum(mask.size for _, _, mask in batch) >= pixels:
+            yield _columns(batch)
+            batch = []
+    if batch:
+        yield _columns(batch)
+
+
+def _columns(
+    batch: list[tuple[Job, Picture, np.ndarray]],
+) -> tuple[list[Job], list[Picture], list[np.ndarray]]:
+    jobs, pictures, masks = zip(*batch, strict=True)
+    return list(jobs), list(pictures), list(masks)

@@ -7,6 +7,7 @@ array uint16 [H, W, 3 or 4].
 
 from __future__ import annotations
 
+import io
 import sys
 import warnings
 from pathlib import Path
@@ -16,7 +17,8 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
 from roigan.decode import FORMATS
-from roigan.errors import UserError, brief, writing
+from roigan.errors import UserError, brief
+from roigan.writing import writing
 
 Picture = Image.Image | np.ndarray
 Box = tuple[slice, slice]
@@ -63,13 +65,19 @@ def save_picture(picture: Picture, path: Path) -> None:
 
     Raises UserError where it cannot be written.
     """
-    with writing(path):
-        if isinstance(picture, np.ndarray):
-            order = cv2.COLOR_RGB2BGR if picture.shape[-1] == 3 else cv2.COLOR_RGBA2BGRA
-            if not cv2.imwrite(str(path), cv2.cvtColor(picture, order)):
-                raise OSError("OpenCV does not say why")
-        else:
-            picture.save(path, icc_profile=picture.info.get("icc_profile"))
+    with writing(path) as unfinished:
+        unfinished.write_bytes(_encode(picture, path.suffix.lower()))
+
+
+def _encode(picture: Picture, ending: str) -> bytes:
+    """The bytes of a file; Pillow, left to write them, overlooks a full disk, and OpenCV says nothing of it."""
+    if isinstance(picture, np.ndarray):
+        order = cv2.COLOR_RGB2BGR if picture.shape[-1] == 3 else cv2.COLOR_RGBA2BGRA
+        return cv2.imencode(ending, cv2.cvtColor(picture, order))[1].tobytes()
+    content = io.BytesIO()
+    kind = Image.registered_extensions()[ending]
+    picture.save(content, kind, icc_profile=picture.info.get("icc_profile"))
+    return content.getvalue()
 
 
 def fit_format(picture: Picture, path: Path) -> Picture:
@@ -84,7 +92,7 @@ def fit_format(picture: Picture, path: Path) -> Picture:
         converted.info.pop("icc_profile", None)  # a profile of CMYK
         return converted
     if picture.mode in ("I", "F"):
-        raise UserError(f"PNG holds no 32-bit pictures; name the output {path.with_suffix('.tif').name}")
+        raise UserError("PNG holds no 32-bit pictures; complete this one by itself, with --out NAME.tif")
     return picture
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from roigan.config import parse_params, read_yaml
 from roigan.config.systems import PARAMS
 from roigan.errors import UserError, brief
+from roigan.writing import writing
 
 SYSTEM_BLOCKS = ("model", "losses")  # every system has its own keys in them
 WHOLE = ("tune.space",)  # what is listed in it is all there is
@@ -53,7 +54,8 @@ def apply(preset: Path, params: Path = Path("params.yaml")) -> list[str]:
     text = io.StringIO()
     keeping.dump(content, text)
     parse_params(read_yaml(text.getvalue()), str(preset))
-    params.write_text(text.getvalue())
+    with writing(params) as unfinished:
+        unfinished.write_text(text.getvalue())
     return changes
 
 

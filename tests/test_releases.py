@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from roigan.masks import sample
-from roigan.model import WEIGHTS, Model, sha256_of
+from roigan.model import WEIGHTS, Model
+from roigan.weights import sha256_of
 from tests.conftest import ROOT
 
 RELEASES = sorted((ROOT / "releases").glob("*/config.json"))

@@ -19,9 +19,10 @@ from roigan import files, paths, tracking
 from roigan.config import RoIGANModel, reading
 from roigan.decode import Unusable
 from roigan.errors import UserError
-from roigan.model import CONFIG, WEIGHTS, Model, save_model, sha256_of
+from roigan.model import CONFIG, WEIGHTS, Model, save_model
 from roigan.pixels import read_picture
 from roigan.systems.roigan import Generator
+from roigan.weights import sha256_of
 from tests.conftest import ROOT
 from tests.test_decode import png
 

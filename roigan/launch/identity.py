@@ -11,13 +11,14 @@ from typing import Any
 from roigan import paths
 from roigan.config import Params
 from roigan.data import load_statistics
-from roigan.model import sha256_of
+from roigan.weights import sha256_of
 
 # The modules that decide what a training computes
 CODE = (
     "allocator", "blending", "checkpoint", "colours", "config", "data", "draws", "errors", "features",
     "features_local", "features_pretrained", "game", "latent", "layers", "losses", "masks", "model",
     "networks", "paths", "pictures", "precision", "progress", "showcase", "systems", "train",
+    "weights",
 )  # fmt: skip
 # and those that decide what a trial of a search scores besides
 SEARCH = ("baselines", "evaluate", "metrics", "search")
