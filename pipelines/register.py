@@ -1,10 +1,12 @@
 """Stage `register`: the trained weights become a version in the registry, unless they are one already."""
 
 import json
+import re
 
 from roigan import paths, tracking
 from roigan.config import load_params
 from roigan.errors import exit_on_user_error
+from roigan.launch import forget
 
 
 def main() -> None:
@@ -13,6 +15,9 @@ def main() -> None:
     fingerprint = {"name": version.name, "sha256": version.tags["sha256"]}
     paths.REGISTERED.parent.mkdir(exist_ok=True)
     paths.REGISTERED.write_text(json.dumps(fingerprint, indent=1) + "\n")
+    run = json.loads((paths.MODEL / "config.json").read_text()).get("fingerprint")
+    if isinstance(run, str) and re.fullmatch(r"[\w-]+", run):
+        forget(run)  # by now DVC and the registry have what it came to
     print(f"register: {version.name}/{version.version}, weights {version.tags['sha256'][:12]}")
 
 

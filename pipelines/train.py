@@ -9,7 +9,7 @@ from typing import Any
 from roigan import paths, tracking
 from roigan.config import load_params
 from roigan.errors import UserError, exit_on_user_error
-from roigan.launch import forget, interrupted, launch, run_name
+from roigan.launch import interrupted, launch, run_name
 from roigan.lineage import lineage
 
 NOT_TERMS = {"step", "said"}
@@ -32,7 +32,7 @@ def main() -> None:
     try:
         last = launch(params, root, name, partial(log_epoch, run_id, outbox))
     except BaseException:
-        with suppress(UserError):  # not in the way of what has happened
+        with suppress(UserError, OSError):  # not in the way of what has happened
             outbox.end(run_id, "FAILED")
         raise
     for source, target in (("model", paths.MODEL), ("samples", paths.SAMPLES)):
@@ -44,7 +44,6 @@ def main() -> None:
         tracking.log_artifacts(run_id, [paths.HISTORY, paths.SAMPLES])
     except UserError as error:
         print(f"train: {error}; the next stage, or the next `uv run dvc repro`, delivers what is missing")
-    forget(name)  # the results are stored; what is left of the run would only be continued by mistake
     print(f"train: {paths.MODEL}, {paths.HISTORY}, {paths.SAMPLES}")
 
 

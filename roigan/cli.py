@@ -172,7 +172,7 @@ def load_model(reference: str) -> Model:
         folder = tracking.download(tracking.find_version(reference))
     else:
         raise UserError(
-            f"--model {reference} is neither a folder nor models:/NAME@ALIAS or models:/NAME/VERSION"
+            f"model {reference} is neither a folder nor models:/NAME@ALIAS or models:/NAME/VERSION"
         )
     return Model.load(folder).to("cuda" if torch.cuda.is_available() else "cpu")
 

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from roigan import paths
 from roigan.errors import UserError
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -101,7 +102,7 @@ def load(name: str, path: str | None) -> ImageNetTrunk:
 
     Raises UserError where neither works.
     """
-    weights = _download(name) if path is None else _read(Path(path))
+    weights = _download(name) if path is None else _read(paths.home() / Path(path).expanduser())
     trunk = build(name)
     wanted = trunk.body.state_dict()
     found = {PREFIX[name] + key: tensor for key, tensor in weights.items()}

@@ -78,7 +78,7 @@ def sliders(model: Model, x: Tensor, M: Tensor, seed: int) -> np.ndarray:
     for slider in range(model.sliders):
         c[slider, :, slider] = torch.linspace(-1, 1, POSITIONS)
     k = torch.zeros(POSITIONS, model.codes, dtype=torch.long)
-    return _swept(model, x, M, seed, {f"c{i + 1}": (rows, k) for i, rows in enumerate(c)})
+    return _swept(model, x, M, seed, {f"c{i}": (rows, k) for i, rows in enumerate(c)})
 
 
 def codes(model: Model, x: Tensor, M: Tensor, seed: int) -> np.ndarray:
@@ -87,7 +87,7 @@ def codes(model: Model, x: Tensor, M: Tensor, seed: int) -> np.ndarray:
     for code in range(model.codes):
         k[code, :, code] = torch.arange(model.values)
     c = torch.zeros(model.values, model.sliders)
-    return _swept(model, x, M, seed, {f"k{i + 1}": (c, rows) for i, rows in enumerate(k)})
+    return _swept(model, x, M, seed, {f"k{i}": (c, rows) for i, rows in enumerate(k)})
 
 
 @torch.no_grad()

@@ -85,7 +85,7 @@ def _by_stem(folder: Path) -> dict[str, Path]:
     if not files:
         raise UserError(f"{folder} holds no pictures")
     if others := len(everything) - len(files):
-        print(f"note: {folder}: {others} files that are no pictures are passed over", file=sys.stderr)
+        print(f"note: {folder}: files that are no pictures are passed over ({others})", file=sys.stderr)
     found: dict[str, Path] = {}
     for path in files:
         if path.stem in found:

@@ -39,12 +39,15 @@ def read_picture(path: Path) -> Picture:
     """
     with _open(path) as image:
         _refuse_frames(path, image)
+        _refuse_hidden_depth(path, image)
         deep = _is_deep(image)
         try:
             image.load()
             if deep:
                 return _read_deep(path, image)
             picture = native(ImageOps.exif_transpose(image))
+            if image.format == "PPM" and picture.mode == "I":  # it never has more than 16 bits
+                picture = picture.convert("I;16")
         except (OSError, SyntaxError, ValueError, cv2.error) as error:
             raise UserError(f"{path} cannot be read: {brief(error)}") from None
     if picture.mode == "F" and not np.isfinite(np.asarray(picture)).all():  # no black and white to map to
@@ -70,7 +73,7 @@ def save_picture(picture: Picture, path: Path) -> None:
 
 
 def _encode(picture: Picture, ending: str) -> bytes:
-    """The bytes of a file; Pillow, left to write them, overlooks a full disk, and OpenCV says nothing of it."""
+    """The bytes of a file; left to write them itself, Pillow overlooks a full disk."""
     if isinstance(picture, np.ndarray):
         order = cv2.COLOR_RGB2BGR if picture.shape[-1] == 3 else cv2.COLOR_RGBA2BGRA
         return cv2.imencode(ending, cv2.cvtColor(picture, order))[1].tobytes()
@@ -111,6 +114,16 @@ def _refuse_frames(path: Path, image: Image.Image) -> None:
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # MPO: a camera's JPEG with previews behind the picture
         raise UserError(f"{path} is animated or has several pages ({frames} frames)")
+
+
+def _refuse_hidden_depth(path: Path, image: Image.Image) -> None:
+    """JPEG2000 and AVIF do not tell Pillow when their colours have more than 8 bits, of which it keeps 8."""
+    if image.format in ("JPEG2000", "AVIF") and image.mode in ("RGB", "RGBA", "LA"):
+        array = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        if array is not None and array.dtype != np.uint8:
+            raise UserError(
+                f"{path}: colour with more than 8 bits in {image.format}; save it as 16-bit PNG first"
+            )
 
 
 def _is_deep(image: Image.Image) -> bool:

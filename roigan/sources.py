@@ -146,7 +146,7 @@ def _fit_file(files: Files, name: str, params: DataParams, crop: int | None) -> 
 
 def _path(params: DataParams) -> Path:
     """data.path from the project's home, so that queued experiments, which run elsewhere, find it too."""
-    if params.path is None:
+    if not params.path:
         raise UserError(f"data.source {params.source} needs data.path, a folder or zip of images")
     return home() / Path(params.path).expanduser()
 

@@ -16,7 +16,7 @@ from roigan import cli, edit, tracking
 from roigan.config import RoIGANModel, load_params
 from roigan.errors import UserError
 from roigan.model import Model, save_model
-from roigan.pairing import pairs
+from roigan.pairing import pairs, read_batches
 from roigan.systems.roigan import Generator
 from tests.conftest import ROOT
 
@@ -124,9 +124,9 @@ def test_one_mask_may_serve_a_folder(monkeypatch, here, model):
         ({"mask": "text.png"}, (), "text.png cannot be read"),
         ({"image": "images", "mask": "masks"}, (), "so --out must be one too"),
         ({"image": "images", "mask": "lone", "out": "done"}, (), "1 of 2 images have no mask in lone: b.tif"),
-        ({"model": "nowhere"}, (), "--model nowhere is neither a folder nor models:/"),
+        ({"model": "nowhere"}, (), "model nowhere is neither a folder nor models:/"),
         ({"model": "lone"}, (), "lone is not a model folder"),
-        ({"model": "models:/roigan@champion"}, (), "no model is registered yet"),
+        ({"model": "models:/roigan@champion"}, (), "no project lies here"),
         ({"model": "models:/roigan"}, (), "names no version"),
         ({}, ("--c", "0,2"), "slider 1 is 2"),
         ({}, ("--c", "0,-1.5"), "slider 1 is -1.5"),
@@ -171,6 +171,22 @@ def test_no_seed_overwrites_an_input(here):
     (here / "out-2.png").symlink_to("out-3.png")
     with pytest.raises(UserError, match=r"--out would overwrite .*out-3\.png"):
         pairs(here / "in.png", here / "mask.png", here / "out.png", [2, 3])
+
+
+def test_what_is_no_picture_is_passed_over(here, capsys):
+    (here / "images/readme.txt").touch()
+    (here / "masks/Thumbs.db").touch()
+    assert len(pairs(here / "images", here / "masks", here / "done")) == 2
+    assert capsys.readouterr().err.count("files that are no pictures are passed over (1)") == 2
+
+
+def test_large_pictures_come_in_smaller_batches(here):
+    jobs = pairs(here / "images", here / "masks", here / "done")
+    sizes = [
+        [len(batch) for batch, _, _ in read_batches(jobs * 3, count, most)]
+        for count, most in ((4, 10**9), (4, 1), (10, 1300))
+    ]
+    assert sizes == [[4, 2], [1] * 6, [3, 3]]
 
 
 def test_two_pictures_of_one_name_are_refused(here):
@@ -269,6 +285,9 @@ def test_params_takes_a_preset(monkeypatch, here, capsys):
 
 
 def test_an_empty_registry_is_said_in_one_line(monkeypatch, here, capsys):
+    assert run(monkeypatch, "models") == 2
+    assert "no project lies here; run from the folder of params.yaml" in capsys.readouterr().err
+    shutil.copy(ROOT / "params.yaml", here)
     for arguments in (
         [],
         ["compare", "a/1", "a/2"],

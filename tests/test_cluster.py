@@ -73,6 +73,10 @@ def test_a_local_ray_has_the_cores_that_this_process_may_use(
 
 
 def test_a_cluster_that_is_not_there_is_one_line_at_once(small, monkeypatch) -> None:
+    for wrong in ("ray://localhost:10001", "foo"):
+        monkeypatch.setenv("RAY_ADDRESS", wrong)
+        with pytest.raises(UserError, match=r"^RAY_ADDRESS: .*(foo|ray://localhost:10001)"):
+            cluster.start_ray(small(), 1)
     monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{free_port()}")
     with pytest.raises(UserError, match=r"^RAY_ADDRESS: no Ray at 127\.0\.0\.1:\d+ \(Connection refused\)$"):
         cluster.start_ray(small(train__use_gpu=True), 1)  # the GPU may be elsewhere

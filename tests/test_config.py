@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roigan.config import Params, load_params, parse_params
+from roigan.config import Params, changed, load_params, parse_params
 from roigan.errors import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -93,6 +93,18 @@ def test_mistakes_in_another_system_are_named(system: str, losses: dict[str, flo
     bad["data"]["image_size"] = 32
     with pytest.raises(UserError, match=complaint):
         parse_params(bad)
+
+
+def test_a_choice_of_kinds_names_them_all() -> None:
+    wrong = content()
+    wrong["gates"][0]["below"] = "fmn"
+    with pytest.raises(UserError, match=r"gates\.0\.below: .*number.* or 'fmm', .*'champion'.*got 'fmn'"):
+        parse_params(wrong)
+
+
+def test_a_key_below_a_number_is_named() -> None:
+    with pytest.raises(UserError, match=r"losses\.fm\.x: there is no block fm"):
+        changed(load_params(ROOT / "params.yaml"), {"losses.fm.x": 1})
 
 
 @pytest.mark.parametrize("written", ["3e-4", "3E-4", "3.0e-4", "0.0003"])

@@ -127,6 +127,26 @@ def test_sixteen_bit_colour_keeps_its_depth(suffix, tmp_path):
     assert np.abs(after[M].astype(int) - 16384).max() < 300
 
 
+@pytest.mark.parametrize(("ending", "bits"), [("jp2", 16), ("avif", 10)])
+def test_depth_that_would_be_lost_unseen_is_refused(tmp_path, ending, bits):
+    colours = np.random.default_rng(0).integers(0, 2**bits, (64, 64, 3))
+    settings = [cv2.IMWRITE_AVIF_DEPTH, bits] if ending == "avif" else []
+    if not cv2.imwrite(str(tmp_path / f"deep.{ending}"), colours.astype(np.uint16), settings):
+        pytest.skip(f"this OpenCV writes no {ending}")
+    with pytest.raises(UserError, match="colour with more than 8 bits in"):
+        read_picture(tmp_path / f"deep.{ending}")
+    cv2.imwrite(str(tmp_path / f"flat.{ending}"), (colours >> (bits - 8)).astype(np.uint8))
+    assert read_picture(tmp_path / f"flat.{ending}").mode == "RGB"
+
+
+def test_sixteen_bit_grey_of_any_format_fits_png(tmp_path):
+    grey = np.random.default_rng(0).integers(0, 2**16, (20, 30), dtype=np.uint16)
+    cv2.imwrite(str(tmp_path / "grey.pgm"), grey)
+    picture = fit_format(read_picture(tmp_path / "grey.pgm"), tmp_path / "out.png")
+    save_picture(picture, tmp_path / "out.png")
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED), grey)
+
+
 def test_a_profile_that_sixteen_bit_colour_loses_is_spoken_of(tmp_path, capsys):
     deep = np.zeros((9, 9, 3), np.uint16)
     cv2.imwrite(str(tmp_path / "plain.png"), deep)

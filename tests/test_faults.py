@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from pipelines import train as stage
-from roigan import checkpoint
+from roigan import weights
 from roigan.config import Params
 from roigan.errors import UserError, exit_on_user_error
 from roigan.launch import forget, launch, run_name
@@ -155,7 +155,7 @@ def test_a_full_disk_is_one_line_and_costs_one_epoch(error, small, project, monk
             small(),
             project,
             run_name(small(), project),
-            lambda row: patch.setattr(checkpoint, "save_file", full),  # the second checkpoint finds no room
+            lambda row: patch.setattr(weights, "save_file", full),  # the second checkpoint finds no room
         )
     assert "\n" not in str(caught.value)
     assert re.search(r"checkpoint of step 6 cannot be written \(.*No space left on device", str(caught.value))

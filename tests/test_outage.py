@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import math
 import os
@@ -393,3 +394,16 @@ def test_a_failure_is_told_as_itself_and_to_the_store_later(project, line, monke
     tracking.outbox().deliver()
     (run,) = MlflowClient(tracking.store()).search_runs(["1"])
     assert run.info.status == "FAILED"
+
+
+def test_want_of_room_costs_a_point_and_not_the_training(project, monkeypatch) -> None:
+    run_id, outbox = tracking.start_run(project, "f00d"), tracking.outbox()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        assert "step 3 are lost to MLflow" in (outbox.point(run_id, 3, {"G/adv": 0.5}) or "")
+    assert outbox.point(run_id, 6, {"G/adv": 0.5}) is None
+    assert steps(run_id) == [6]

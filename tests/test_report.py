@@ -228,5 +228,5 @@ def test_sweeps_move_one_control_and_measure_it(monkeypatch: pytest.MonkeyPatch)
     M[..., 4:8, 4:8] = 1
     figures.sliders(Painter(), torch.zeros(1, 3, SIZE, SIZE), M, seed=0)
     figures.codes(Painter(), torch.zeros(1, 3, SIZE, SIZE), M, seed=0)
-    assert list(seen) == ["c1  255.0", "c2  0.0", "c3  0.0", "k1  127.5", "k2  0.0"]
+    assert list(seen) == ["c0  255.0", "c1  0.0", "c2  0.0", "k0  127.5", "k1  0.0"]
     assert [len(pictures) for pictures in seen.values()] == [9, 9, 9, 4, 4]

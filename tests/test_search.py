@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.tune.__main__ import TUNING, draw
 from roigan import presets
 from roigan.board import Board
 from roigan.config import Objective, TuneParams, load_params
@@ -208,6 +209,15 @@ def test_what_mattered_is_found(small) -> None:
         fronts(trials, tune),
     ):
         figure.canvas.draw()
+
+
+def test_figures_that_cannot_be_drawn_cost_no_results(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    (TUNING / "figures").mkdir(parents=True)
+    pairs = [[0.0, 0.9], [0.5, 0.999]]
+    tune = TuneParams(space={"train.betas": {"choice": pairs}}, objectives=[FID])
+    draw([trial(i, float(i), values={"train.betas": pairs[i % 2]}) for i in range(1, 6)], tune)
+    assert "tune: no figure slices (" in capsys.readouterr().out
 
 
 def test_the_board_says_what_a_person_wants_to_know(capsys: pytest.CaptureFixture[str]) -> None:

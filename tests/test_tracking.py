@@ -272,16 +272,18 @@ def test_what_is_not_there_is_named(workspace):
 def test_looking_into_an_empty_registry_creates_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "params.yaml").touch()
     for look in (tracking.model_table, lambda: tracking.find_version("roigan/1")):
         with pytest.raises(UserError, match="no model is registered yet"):
             look()
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
 
 
 @pytest.mark.parametrize("uri", ["", "sqlite:///.roigan/mlflow.db"])
 def test_the_projects_own_store_is_that_by_any_name(uri, workspace, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     (workspace / ".roigan/mlflow.db").unlink()
+    (workspace / "params.yaml").touch()
     with pytest.raises(UserError, match="no model is registered yet"):
         tracking.model_table()
     assert not (workspace / ".roigan/mlflow.db").exists()

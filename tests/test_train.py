@@ -92,6 +92,14 @@ def test_killed_and_resumed_equals_not_interrupted(small, project: Path) -> None
     assert pd.read_csv(resumed / "history.csv")["step"].tolist() == [3, 6, 8]
 
 
+def test_what_is_finished_is_handed_over_again_until_it_is_forgotten(small, project: Path) -> None:
+    """DVC may fail to store what a training gave: a full disk, Ctrl-C."""
+    first, rows = weights(run(small(), project)), []
+    again = weights(run(small(), project, rows))
+    assert not rows
+    assert all(torch.equal(first[key], again[key]) for key in first)
+
+
 def test_the_same_parameters_give_the_same_weights_and_others_do_not(small, project: Path) -> None:
     first = weights(run(small(), project))
     launching.forget(run_name(small(), project))

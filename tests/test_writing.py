@@ -26,8 +26,8 @@ from roigan.writing import writing
 def cut_short(path: Path, error: BaseException) -> None:
     """Begin to write a folder or, where the path has an ending, a file."""
     with writing(path) as place:
-        assert place.suffix == path.suffix  # libraries choose the format by it
         if path.suffix:
+            assert place.suffix == path.suffix  # libraries choose the format by it
             place.write_text("aft")
         else:
             place.mkdir()

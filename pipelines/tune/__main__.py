@@ -6,8 +6,8 @@ from pathlib import Path
 
 from roigan import tracking
 from roigan.board import Board
-from roigan.config import load_params
-from roigan.errors import UserError, exit_on_user_error
+from roigan.config import TuneParams, load_params
+from roigan.errors import UserError, brief, exit_on_user_error
 from roigan.launch import forget_search, interrupted_search, search, search_name
 from roigan.lineage import lineage
 from roigan.search import check, count
@@ -43,7 +43,7 @@ def main() -> None:
             record.see(trial)
         write(trials, name, tags.get("data", ""))
     except BaseException:
-        with suppress(UserError):  # not in the way of what has happened
+        with suppress(UserError, OSError):  # not in the way of what has happened
             outbox.end(parent, "FAILED")
         raise
     try:
@@ -53,6 +53,22 @@ def main() -> None:
     except UserError as error:
         print(f"tune: {error}; the next stage delivers what is missing of the trials")
     forget_search(name)
+
+
+def draw(trials: list[Trial], tune: TuneParams) -> None:
+    """The folder `tuning/figures`. What has no picture (scores that are infinite, say) costs no results."""
+    figures = {
+        "slices": lambda: slices(trials, tune),
+        "parallel": lambda: parallel(trials, tune),
+        "importance": lambda: importances(shares) if (shares := importance(trials, tune)) else None,
+        "pareto": lambda: fronts(trials, tune) if len(tune.objectives) > 1 else None,
+    }
+    for name, make in figures.items():
+        try:
+            if figure := make():
+                figure.savefig(TUNING / f"figures/{name}.png", dpi=130)
+        except Exception as error:
+            print(f"tune: no figure {name} ({brief(error)})")
 
 
 def write(trials: list[Trial], name: str, data: str) -> None:
@@ -68,12 +84,7 @@ def write(trials: list[Trial], name: str, data: str) -> None:
     first = best(trials, tune.objectives)
     assert first, "search() returns at least one trial with scores"
     (TUNING / "best.yaml").write_text(preset(first, name, data))
-    slices(trials, tune).savefig(TUNING / "figures/slices.png", dpi=130)
-    parallel(trials, tune).savefig(TUNING / "figures/parallel.png", dpi=130)
-    if shares := importance(trials, tune):
-        importances(shares).savefig(TUNING / "figures/importance.png", dpi=130)
-    if len(tune.objectives) > 1:
-        fronts(trials, tune).savefig(TUNING / "figures/pareto.png", dpi=130)
+    draw(trials, tune)
     print(rows.drop(columns=["id", "failure"]).to_string(index=False, float_format="%.4g"))
     print(f"tune: best is trial {first.number}; `uv run roigan params tuning/best.yaml` takes its numbers")
 

@@ -82,19 +82,25 @@ def changed(params: Params, changes: Mapping[str, Any]) -> Params:
         *blocks, last = key.split(".")
         target = content
         for block in blocks:
+            if not isinstance(target.get(block), dict):
+                raise UserError(f"{key}: there is no block {block}")
             target = target[block]
         target[last] = value
     return parse_params(content)
 
 
 def _first_complaint(error: ValidationError, schema: type[BaseModel]) -> str:
-    first = error.errors()[0]
+    first, *others = error.errors()
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return f"unknown key {where}{_suggestion(first['loc'], schema)}"
     if first["type"] == "missing":
         return f"{where} is missing"
     message = first["msg"].removeprefix("Value error, ")
+    if first["loc"][-1:] and first["loc"][-1] in ("bool", "float", "int", "str"):  # one of several kinds
+        where = ".".join(str(part) for part in first["loc"][:-1])
+        rest = [other["msg"] for other in others if other["loc"][:-1] == first["loc"][:-1]]
+        message = " or ".join([message, *(text.removeprefix("Input should be ") for text in rest)])
     given = first["input"]
     shown = f" (got {given!r})" if isinstance(given, str | int | float | bool) else ""
     return f"{where + ': ' if where else ''}{message}{shown}"

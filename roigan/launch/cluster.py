@@ -48,7 +48,7 @@ def start_ray(params: Params, wanted: float) -> None:
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
-    except (ConnectionError, AuthenticationError) as error:
+    except (ConnectionError, AuthenticationError, ValueError) as error:
         reason = str(error).strip().splitlines()[0].split(". ")[0]
         raise UserError(
             f"RAY_ADDRESS: cannot join Ray at {address} ({reason}); have both the same token and version?"
@@ -66,6 +66,8 @@ def cores() -> int:
 
 def _knock(address: str) -> None:
     """Raise UserError where nobody listens at HOST:PORT; Ray itself would try for minutes."""
+    if "://" in address:  # Ray's client, which runs no trainings of this kind
+        raise UserError(f"RAY_ADDRESS: {address} is no address of a cluster; write HOST:PORT")
     host, _, port = address.rpartition(":")
     if not (host and port.isdigit()):  # `auto`, say
         return

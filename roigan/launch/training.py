@@ -35,15 +35,16 @@ def launch(params: Params, root: Path, name: str, on_report: OnReport) -> Path:
         forget(name)
     storage, scratch = storage_of(name), _scratch(name)
     run = _in_process if params.train.num_workers == 0 else _in_ray_group
-    try:
-        failure = run(params, root, name, storage, on_report)
-    except KeyboardInterrupt:
-        _print("interrupted; the same command goes on from the last checkpoint")
-        raise
-    if failure:
-        raise UserError(f"training stopped: {failure}")
-    folder = storage.newest(scratch / "fetched", _print)
-    reached = json.loads((folder / checkpoint.STATE).read_text())["step"] if folder else 0
+    folder, reached = _newest(storage, scratch, _quiet)
+    if reached != params.train.steps:  # or else its results were not stored
+        try:
+            failure = run(params, root, name, storage, on_report)
+        except KeyboardInterrupt:
+            _print("interrupted; the same command goes on from the last checkpoint")
+            raise
+        if failure:
+            raise UserError(f"training stopped: {failure}")
+        folder, reached = _newest(storage, scratch, _print)
     if folder is None or reached != params.train.steps:  # damaged since, or not in sight from this machine
         raise UserError(
             f"the checkpoint of step {params.train.steps} cannot be read here; "
@@ -52,9 +53,15 @@ def launch(params: Params, root: Path, name: str, on_report: OnReport) -> Path:
     return folder
 
 
+def _newest(storage: Storage, scratch: Path, say: Callable[[str], None]) -> tuple[Path | None, int]:
+    """The last whole checkpoint, as a local folder, and its step; None and 0 where there is none."""
+    folder = storage.newest(scratch / "fetched", say)
+    return folder, json.loads((folder / checkpoint.STATE).read_text())["step"] if folder else 0
+
+
 def interrupted(name: str) -> bool:
-    """Whether there is a run of this name that `launch` would continue."""
-    return not fresh() and bool(storage_of(name).checkpoints())
+    """Whether there is a run of this name that `launch` would continue, or hand over again."""
+    return not fresh() and storage_of(name).newest(_scratch(name) / "fetched", _quiet) is not None
 
 
 def forget(name: str) -> None:
@@ -70,6 +77,10 @@ def _scratch(name: str) -> Path:
 
 def _print(line: str) -> None:
     print(line, flush=True)
+
+
+def _quiet(line: str) -> None:
+    """For a first look: what is wrong is said when the run goes on."""
 
 
 # --- In this process ----------------------------------------------------------------------------------

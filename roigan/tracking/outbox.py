@@ -41,10 +41,13 @@ class Outbox:
     def point(self, run_id: str, step: int, metrics: Mapping[str, float]) -> str | None:
         """Add a point to each metric ("G/adv": 0.7), now or once the store is back.
 
-        Want of a store raises nothing and takes no more than a twentieth of the time. Returns a line to be
-        said when the store is lost and when it is back.
+        Want of a store or of room raises nothing and takes no more than a twentieth of the time. Returns a
+        line to be said when the store is lost and when it is back, and for a point that is lost.
         """
-        self._keep(run_id, f"{step:09d}", {"step": step, "metrics": dict(metrics)})
+        try:
+            self._keep(run_id, f"{step:09d}", {"step": step, "metrics": dict(metrics)})
+        except OSError as error:
+            return f"the metrics of step {step} are lost to MLflow ({brief(error)}); history.csv has them"
         began, was_away = time.monotonic(), self.away
         if began < self.rest:
             return None

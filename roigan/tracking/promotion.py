@@ -18,7 +18,7 @@ from mlflow.entities.model_registry import ModelVersion
 from roigan import paths
 from roigan.errors import UserError
 from roigan.tracking.registry import CHAMPION, find_version
-from roigan.tracking.store import client, reader
+from roigan.tracking.store import client, model_named, reader
 
 TAG = "promotion/"
 PROMOTED, REFUSED, ROLLED_BACK = "promoted", "refused", "rolled back"
@@ -75,7 +75,7 @@ def rollback(name: str, reason: str) -> ModelVersion:
 def history(name: str) -> pd.DataFrame:
     """Every decision in the order of time: time (UTC), version, decision, reason."""
     with reader() as opened:
-        versions = opened.search_model_versions(f"name = '{name}'")
+        versions = opened.search_model_versions(f"name = '{model_named(opened, name).name}'")
     rows = [
         (key.removeprefix(TAG), str(version.version), *value.split(": ", 1))
         for version in versions

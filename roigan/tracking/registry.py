@@ -23,7 +23,7 @@ from roigan.lineage import lineage
 from roigan.tracking.outbox import outbox
 from roigan.tracking.package import pack
 from roigan.tracking.runs import finish_run, log_artifacts, log_history, log_metrics, run_of
-from roigan.tracking.store import EMPTY, client, reader, store
+from roigan.tracking.store import EMPTY, client, model_named, reader, store
 
 CANDIDATE, CHAMPION = "candidate", "champion"
 WEIGHTS = "generator.safetensors"
@@ -99,12 +99,7 @@ def find_version(reference: str) -> ModelVersion:
         raise UserError(f"{reference!r} names no version; write NAME/VERSION or NAME@ALIAS")
     name, alias, number = match.groups()
     with reader() as opened:
-        models = {model.name: model for model in opened.search_registered_models()}
-        if name not in models:
-            raise UserError(
-                f"no model {name!r} in the registry; there is: {', '.join(models)}" if models else EMPTY
-            )
-        aliases = {key: str(value) for key, value in models[name].aliases.items()}
+        aliases = {key: str(value) for key, value in model_named(opened, name).aliases.items()}
         if alias and alias not in aliases:
             raise UserError(f"{name} has no alias {alias!r}; it has: {', '.join(sorted(aliases)) or 'none'}")
         if number and len(number) == 64:

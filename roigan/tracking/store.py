@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 import requests
 from mlflow import MlflowClient
+from mlflow.entities.model_registry import RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.utils.credentials import get_default_host_creds
 from sqlalchemy.exc import SQLAlchemyError
@@ -86,9 +87,20 @@ def _complaint(uri: str, text: str) -> UserError:
 def reader() -> Iterator[MlflowClient]:
     """A client for whoever only looks: a UserError where there is no database yet, instead of a new one."""
     if _is_own() and not (paths.home() / OWN).is_file():
-        raise UserError(EMPTY)
+        here = (paths.home() / "params.yaml").is_file()
+        raise UserError(EMPTY if here else "no project lies here; run from the folder of params.yaml")
     with client() as opened:
         yield opened
+
+
+def model_named(opened: MlflowClient, name: str) -> RegisteredModel:
+    """A registered model; UserError names those that there are."""
+    models = {model.name: model for model in opened.search_registered_models()}
+    if not models:
+        raise UserError(EMPTY)
+    if name not in models:
+        raise UserError(f"no model {name!r} in the registry; there is: {', '.join(models)}")
+    return models[name]
 
 
 def experiment_id(opened: MlflowClient, name: str) -> str:
