@@ -268,7 +268,11 @@ def test_a_training_that_begins_anew_has_a_run_of_its_own(project, monkeypatch) 
     train.main()
     first, known = run_of(project), [step for step in EVERY_EPOCH if step != 9]  # which `register` adds
     assert steps(first) == known
-    train.main()  # as `dvc repro -f train` would
+    train.main()  # nothing has registered the model: what is there is handed over again
+    assert run_of(project) == first
+    assert steps(first) == known
+    monkeypatch.setenv("ROIGAN_FRESH", "1")
+    train.main()
     assert run_of(project) != first
     assert steps(first) == known
     assert_complete(run_of(project))

@@ -211,6 +211,17 @@ def test_what_mattered_is_found(small) -> None:
         figure.canvas.draw()
 
 
+def test_trials_keep_their_numbers_when_a_search_goes_on() -> None:
+    tags = ["10_fm=0.5", "9_fm=1.0@perturbed[fm=1.2]", "11"]
+    assert [
+        each.experiment_tag for each in tuning._in_order([SimpleNamespace(experiment_tag=t) for t in tags])
+    ] == [
+        tags[1],
+        tags[0],
+        tags[2],
+    ]
+
+
 def test_figures_that_cannot_be_drawn_cost_no_results(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     (TUNING / "figures").mkdir(parents=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -251,9 +252,10 @@ def _reporter() -> Any:
             self._tell(trials, trial)
 
         def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
-            _Listener.last = [_view(number, trial) for number, trial in enumerate(trials, 1)]
+            _Listener.last = [_view(number, trial) for number, trial in enumerate(_in_order(trials), 1)]
 
         def _tell(self, trials: list[Any], trial: Any, **news: Any) -> None:
+            trials = _in_order(trials)
             views = [
                 _view(number, each, **(news if each is trial else {}))
                 for number, each in enumerate(trials, 1)
@@ -261,6 +263,14 @@ def _reporter() -> Any:
             _Listener.on_trial(views, views[trials.index(trial)])
 
     return Reporter()
+
+
+def _in_order(trials: list[Any]) -> list[Any]:
+    """As they were begun; a search that goes on finds them in the order of their last results.
+
+    Ray's tags begin with a running number, whatever follows (7_lr_g=0.1).
+    """
+    return sorted(trials, key=lambda trial: int(re.match(r"\d+", trial.experiment_tag)[0]))  # type: ignore[index]
 
 
 def _view(number: int, trial: Any, result: dict[str, Any] | None = None, ended: bool = False) -> Trial:
