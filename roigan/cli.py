@@ -147,7 +147,8 @@ def run_complete(arguments: argparse.Namespace) -> None:
     model = load_model(arguments.model)
     controls(model, arguments.c, arguments.k)  # complain before anything is read
     with tqdm(total=len(jobs) * len(seeds), unit="picture", disable=len(jobs) * len(seeds) == 1) as progress:
-        for batch, pictures, masks in read_batches(jobs, BATCH, PIXELS):
+        for read in read_batches(jobs, BATCH, PIXELS):
+            batch, pictures, masks = zip(*read, strict=True)
             make_parent(batch[0].outs[seeds[0]])  # complained of before anything is completed
             for seed in seeds:
                 completed = complete_pictures(

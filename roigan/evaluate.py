@@ -84,6 +84,7 @@ def measure(
     if half <= len(features.centre):
         _say(f"evaluate: only {len(test)} images for {len(features.centre)} features: trust KID, not FID")
     scored: dict[tuple[str, str], Scored] = {}
+    first = next(iter(masks))
 
     def rows(family: str, completions: Mapping[str, Completion]) -> list[dict[str, Any]]:
         bar.set_postfix_str(family, refresh=False)
@@ -91,7 +92,7 @@ def measure(
         found = []
         each = _complete_and_score(completions, test, M, features, params, free, bar)
         scored.update({(name, family): mine for name, (_, mine) in each.items()})
-        reference = scored["real", next(iter(masks))].embedded  # [N, F]
+        reference = scored["real", first].embedded  # [N, F]
         for name, (row, mine) in each.items():
             row["fid"] = crosswise_fid(mine.embedded, reference)
             row["kid"] = crosswise_kid(mine.embedded, reference)
@@ -102,10 +103,10 @@ def measure(
     table, rivals = [], {**completions, **free}
     total = (len(masks) * len(rivals) + 1) * len(test)
     with tqdm(total=total, desc="evaluate", unit="image", file=sys.stderr) as bar:
-        (floor,) = rows(next(iter(masks)), {"real": real})  # the same under every mask
+        (floor,) = rows(first, {"real": real})  # the same under every mask
         for family in masks:
             table += [*rows(family, rivals), floor | {"mask": family}]
-            scored["real", family] = scored["real", next(iter(masks))]
+            scored["real", family] = scored["real", first]
     return Evaluation(pd.DataFrame(table)[COLUMNS + (CONSTRAINTS if free else [])], scored)
 
 

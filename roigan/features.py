@@ -7,7 +7,6 @@ absolute value, so that one weight of the perceptual loss means the same for all
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -149,14 +148,13 @@ def load_features(folder: Path) -> FeatureNetwork:
     weights = folder / "network.safetensors"
     try:
         about = json.loads((folder / "config.json").read_text())
-        content = weights.read_bytes()
+        sha256 = sha256_of(weights)
     except FileNotFoundError as error:
         raise UserError(
             f"{error.filename} does not exist; run the stage `features` first (dvc repro features)"
         ) from None
     except ValueError:
         raise UserError(f"{folder / 'config.json'} is damaged; run dvc repro -f features") from None
-    sha256 = hashlib.sha256(content).hexdigest()
     if sha256 != about["sha256"]:
         raise UserError(f"{weights} is not the network that config.json describes; run dvc repro -f features")
     if about["network"] == "local":

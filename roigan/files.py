@@ -102,6 +102,7 @@ def _refuse_if_unsafe(entry: zipfile.ZipInfo, path: Path) -> None:
 
 
 def is_picture(name: str) -> bool:
+    """Whether a path's ending is that of a picture and nothing on the way to it is hidden."""
     path = PurePosixPath(name)
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
     return not hidden and not name.endswith("/") and path.suffix.lower() in SUFFIXES + UNSUPPORTED

@@ -115,20 +115,13 @@ def read_pair(job: Job) -> tuple[Picture, np.ndarray]:
 
 def read_batches(
     jobs: Sequence[Job], count: int, pixels: int
-) -> Iterator[tuple[list[Job], list[Picture], list[np.ndarray]]]:
+) -> Iterator[list[tuple[Job, Picture, np.ndarray]]]:
     """Jobs with their pictures and masks, `count` at a time, or fewer where they reach so many pixels."""
     batch: list[tuple[Job, Picture, np.ndarray]] = []
     for job in jobs:
         batch.append((job, *read_pair(job)))
         if len(batch) == count or sum(mask.size for _, _, mask in batch) >= pixels:
-            yield _columns(batch)
+            yield batch
             batch = []
     if batch:
-        yield _columns(batch)
-
-
-def _columns(
-    batch: list[tuple[Job, Picture, np.ndarray]],
-) -> tuple[list[Job], list[Picture], list[np.ndarray]]:
-    jobs, pictures, masks = zip(*batch, strict=True)
-    return list(jobs), list(pictures), list(masks)
+        yield batch

@@ -183,7 +183,7 @@ def test_what_is_no_picture_is_passed_over(here, capsys):
 def test_large_pictures_come_in_smaller_batches(here):
     jobs = pairs(here / "images", here / "masks", here / "done")
     sizes = [
-        [len(batch) for batch, _, _ in read_batches(jobs * 3, count, most)]
+        [len(batch) for batch in read_batches(jobs * 3, count, most)]
         for count, most in ((4, 10**9), (4, 1), (10, 1300))
     ]
     assert sizes == [[4, 2], [1] * 6, [3, 3]]

@@ -75,10 +75,8 @@ def dci(codes: np.ndarray, factors: np.ndarray, seed: int = 0) -> DCI:
     """
     read = [_read(codes, factor, seed) for factor in factors.T]
     importance = np.stack([shares for shares, _ in read], 1)
-    of_codes, varies = (
-        importance.sum(1),
-        importance.sum(0) > 0,
-    )  # a constant factor has no codes to be spread over
+    of_codes = importance.sum(1)
+    varies = importance.sum(0) > 0  # a constant factor has no codes to be spread over
     by_code = 1 - _spread(importance / np.maximum(of_codes[:, None], 1e-12))
     return DCI(
         float(by_code @ of_codes / of_codes.sum()),

@@ -175,11 +175,10 @@ class Discriminator(nn.Module):
         def conv(
             inputs: int, outputs: int, kernel: int, stride: int = 1, padding: int = 0, *, bias: bool
         ) -> nn.Module:
-            if not model.spectral_norm:
-                return Conv2d(inputs, outputs, kernel, stride, padding, equalised=eq, bias=bias)
-            # not equalised: a factor behind the normalisation would make the norm a few hundredths, not 1
-            layer = Conv2d(inputs, outputs, kernel, stride, padding, equalised=False, bias=bias)
-            return nn.utils.parametrizations.spectral_norm(layer)
+            # one or the other: a factor behind spectral norm would make the norm a few hundredths, not 1
+            factor = eq and not model.spectral_norm
+            layer = Conv2d(inputs, outputs, kernel, stride, padding, equalised=factor, bias=bias)
+            return nn.utils.parametrizations.spectral_norm(layer) if model.spectral_norm else layer
 
         # halved down to 16 px, then three convolutions without padding: 16 -> 13 -> 10 -> 7
         halvings = int(math.log2(size)) - 4
