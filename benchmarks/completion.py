@@ -9,9 +9,9 @@ import torch
 
 from benchmarks.measuring import device, finish, rate
 from roigan.config import Params, changed, load_params
-from roigan.latent import draw_latent
-from roigan.masks import sample
-from roigan.systems import SYSTEMS
+from roigan.corruptions.sampling import sample
+from roigan.nets.latent import draw_latent
+from roigan.systems.by_name import SYSTEMS
 
 WIDTHS = (0.25, 0.5, 1.0)
 

@@ -11,8 +11,8 @@ import torch
 
 from benchmarks.measuring import device, finish, rate
 from roigan.config import load_params
-from roigan.data import Shuffled
-from roigan.train import Place, make_batch, training_masks
+from roigan.training.batches import Shuffled, make_batch, training_masks
+from roigan.training.worker import Place
 
 
 def main() -> None:

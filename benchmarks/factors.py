@@ -21,14 +21,14 @@ from torch.nn import functional as F
 
 from benchmarks.measuring import provenance
 from roigan.config import ControlParams
-from roigan.control import correlation, taught
-from roigan.data import to_float
-from roigan.drawn import CONTINUOUS, DISCRETE, HIDDEN, KINDS, draw_face, draw_factors
+from roigan.corruptions.sampling import sample
+from roigan.datasets.synthetic_faces import CONTINUOUS, DISCRETE, HIDDEN, KINDS, draw_face, draw_factors
 from roigan.errors import UserError, exit_on_user_error
-from roigan.masks import sample
-from roigan.metrics.disentangle import dci, mig
-from roigan.model import Model
-from roigan.networks import Reader
+from roigan.evaluation.control import correlation, taught
+from roigan.evaluation.metrics.disentangle import dci, mig
+from roigan.images.arrays import to_float
+from roigan.nets.control_reader import Reader
+from roigan.systems.model import Model
 
 RESULTS = Path("docs/results/factors.csv")
 FRESH = 2**31  # beyond every data.seed

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.trial import run_all, scored, trained
-from roigan.baselines import generated, whole
 from roigan.config import Params
+from roigan.evaluation.methods import generated, whole
 
 SHARES, LAMS = (0.005, 0.01, 0.05), (0.0, 0.1, 1.0, 10.0)
 SCATTERED = {"masks.train": {"scattered": 1.0}, "train.steps": 428}

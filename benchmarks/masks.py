@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 
 from benchmarks.measuring import device, finish, rate
-from roigan.masks import FAMILIES, draw
+from roigan.corruptions.families import FAMILIES
+from roigan.corruptions.sampling import draw
 
 SIZE = 64
 

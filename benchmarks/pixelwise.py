@@ -28,17 +28,19 @@ import torch
 
 from benchmarks.measuring import device, provenance
 from benchmarks.pixelwise_figures import curves, trade_off
-from roigan import paths
-from roigan.baselines import whole
 from roigan.config import Params, changed, load_params
-from roigan.data import load_split, load_statistics, to_float, to_uint8
-from roigan.features import FeatureNetwork, load_features
-from roigan.figures import comparison
-from roigan.masks import complete, sample
-from roigan.metrics import constraints, fid
-from roigan.model import Model
-from roigan.pictures import save_png
-from roigan.train import Place, train
+from roigan.corruptions.sampling import sample
+from roigan.evaluation.methods import whole
+from roigan.evaluation.metrics import constraints, fid
+from roigan.features.network import FeatureNetwork, load_features
+from roigan.files import paths
+from roigan.images.arrays import load_split, load_statistics, to_float, to_uint8
+from roigan.images.blending import complete
+from roigan.images.grids import save_png
+from roigan.report.figures import comparison
+from roigan.systems.model import Model
+from roigan.training.loop import train
+from roigan.training.worker import Place
 
 RESULTS, IMAGES = Path("docs/results/pixelwise.csv"), Path("docs/images")
 KEY = ["dataset", "grid", "system", "lam", "seed"]

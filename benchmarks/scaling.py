@@ -20,7 +20,8 @@ import torch
 from benchmarks.measuring import finish
 from benchmarks.workspace import lay_out
 from roigan.config import Params, changed
-from roigan.launch import forget, launch
+from roigan.launch.storage import forget
+from roigan.launch.training import launch
 
 IMAGES = 640
 EPOCHS = 3

@@ -21,14 +21,14 @@ import torch
 from torch import Tensor
 
 from benchmarks.measuring import provenance
-from roigan import paths
 from roigan.config import Params, load_params
-from roigan.data import load_split, load_statistics
+from roigan.corruptions.cache import load_cache
 from roigan.errors import UserError, exit_on_user_error
-from roigan.evaluate import measure, methods
-from roigan.features import FeatureNetwork, load_features, make_features
-from roigan.masks import load_cache
-from roigan.model import Model
+from roigan.evaluation.measure import measure, methods
+from roigan.features.network import FeatureNetwork, load_features, make_features
+from roigan.files import paths
+from roigan.images.arrays import load_split, load_statistics
+from roigan.systems.model import Model
 
 RESULTS = Path("docs/results/roigan.csv")
 JUDGE = Path("data/judge")

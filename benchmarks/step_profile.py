@@ -17,8 +17,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measuring import device, finish, synchronise
 from benchmarks.train_step import prepare
-from roigan.allocator import keep_memory
 from roigan.errors import UserError, exit_on_user_error
+from roigan.training.allocator import keep_memory
 
 STEPS = 3
 FORWARD, BACKWARD = torch.ops.aten.convolution, torch.ops.aten.convolution_backward

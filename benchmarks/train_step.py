@@ -18,15 +18,14 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measuring import device, duration, finish, peak_flops
-from roigan.allocator import keep_memory
 from roigan.config import changed, load_params
-from roigan.draws import Draws
-from roigan.features import FeatureNetwork
-from roigan.features_pretrained import build
-from roigan.game import Batch, Nets, play
-from roigan.masks import Sampler
-from roigan.precision import choose_precision
-from roigan.systems import SYSTEMS
+from roigan.corruptions.sampling import Sampler
+from roigan.features.network import FeatureNetwork
+from roigan.features.pretrained import build
+from roigan.game import Batch, Draws, Nets, play
+from roigan.systems.by_name import SYSTEMS
+from roigan.training.allocator import keep_memory
+from roigan.training.precision import choose_precision
 
 THESIS = {"model.width": 1.0}
 ROUNDS, WARM_UP = 12, 2

@@ -17,15 +17,16 @@ import pandas as pd
 import torch
 
 from benchmarks.measuring import provenance
-from roigan import paths
-from roigan.baselines import Completion, generated
 from roigan.config import Params, changed, load_params
-from roigan.data import load_split, load_statistics
-from roigan.evaluate import measure
-from roigan.features import load_features
-from roigan.masks import sample
-from roigan.model import Model
-from roigan.train import Place, train
+from roigan.corruptions.sampling import sample
+from roigan.evaluation.measure import measure
+from roigan.evaluation.methods import Completion, generated
+from roigan.features.network import load_features
+from roigan.files import paths
+from roigan.images.arrays import load_split, load_statistics
+from roigan.systems.model import Model
+from roigan.training.loop import train
+from roigan.training.worker import Place
 
 FAMILIES = ("ellipse", "rectangle", "mixture")
 SETTING = {"train.steps": 856, "train.num_workers": 0, "train.precision": "fp32"}  # twice through 6,858 faces

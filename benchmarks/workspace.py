@@ -10,10 +10,10 @@ from typing import IO, Any
 
 import yaml
 
-from roigan import paths
 from roigan.config import Params, changed, load_params
-from roigan.features import make_features
-from roigan.prepare import prepare
+from roigan.datasets.prepare import prepare
+from roigan.features.network import make_features
+from roigan.files import paths
 
 ROOT = Path(__file__).parent.parent
 FOREIGN = ("MLFLOW_TRACKING_URI", "RAY_ADDRESS", "ROIGAN_CHECKPOINTS")

@@ -3,19 +3,20 @@ moves."""
 
 import pandas as pd
 
-from roigan import paths, tracking
 from roigan.config import load_params
-from roigan.control import examine
-from roigan.data import load_split
 from roigan.errors import exit_on_user_error
-from roigan.features import load_features
-from roigan.model import Model
+from roigan.evaluation.control import examine
+from roigan.features.network import load_features
+from roigan.files import paths
+from roigan.images.arrays import load_split
+from roigan.systems.model import Model
+from roigan.tracking import registry
 
 
 def main() -> None:
     params = load_params()
-    version = tracking.registered(params, paths.MODEL)  # the registered model, by its weights
-    model = Model.load(tracking.download(version))
+    version = registry.registered(params, paths.MODEL)  # the registered model, by its weights
+    model = Model.load(registry.download(version))
     train, test = (load_split(paths.PREPARED, split) for split in ("train", "test"))
     features = load_features(paths.FEATURES)
     examined = examine(model, train, test, features, params.control, params.masks.known_share)
@@ -23,7 +24,7 @@ def main() -> None:
     names = [f"c{i}" for i in range(model.sliders)]
     matrix = pd.DataFrame(examined.independence, index=names, columns=names)
     matrix.to_csv(paths.INDEPENDENCE, float_format="%.4g", index_label="set")
-    tracking.log_control(version, examined.table, [paths.CONTROL, paths.INDEPENDENCE])
+    registry.log_control(version, examined.table, [paths.CONTROL, paths.INDEPENDENCE])
     table = examined.table.to_string(index=False, float_format="%.3g")
     print(table if model.sliders else "control: this model has no controls")
 

@@ -5,16 +5,17 @@ import json
 
 import torch
 
-from roigan import paths, tracking
-from roigan.baselines import Completion, generated
 from roigan.config import load_params
-from roigan.data import load_split
+from roigan.corruptions.cache import load_cache
 from roigan.errors import exit_on_user_error
-from roigan.evaluate import measure, methods, wholes
-from roigan.features import load_features
-from roigan.gates import judge, summary
-from roigan.masks import load_cache
-from roigan.model import Model
+from roigan.evaluation.gates import judge, summary
+from roigan.evaluation.measure import measure, methods, wholes
+from roigan.evaluation.methods import Completion, generated
+from roigan.features.network import load_features
+from roigan.files import paths
+from roigan.images.arrays import load_split
+from roigan.systems.model import Model
+from roigan.tracking import promotion, registry
 
 PROMOTION, METRICS = paths.REPORTS / "promotion.json", paths.REPORTS / "metrics.json"
 
@@ -23,16 +24,16 @@ def main() -> None:
     params = load_params()
     # by its weights: alias `candidate` may have moved on to another experiment's model in the meantime, where
     # it stays; and a clone that pulled the artefacts has no registry yet
-    version = tracking.registered(params, paths.MODEL)
+    version = registry.registered(params, paths.MODEL)
     name, sha256 = version.name, version.tags["sha256"]
     device = "cuda" if params.train.use_gpu and torch.cuda.is_available() else "cpu"
-    model = Model.load(tracking.download(version)).to(device)
+    model = Model.load(registry.download(version)).to(device)
     features = load_features(paths.FEATURES).to(device)
     completions = methods(params, model, load_split(paths.PREPARED, "train"))
-    champion = tracking.champion(name)
+    champion = promotion.champion(name)
     rival = champion if champion and champion.tags["sha256"] != sha256 else None
     if rival:
-        completions |= beside(model, Model.load(tracking.download(rival)).to(device))
+        completions |= beside(model, Model.load(registry.download(rival)).to(device))
     masks: dict[str, torch.Tensor] = {
         family: load_cache(paths.MASKS / f"{family}.npz") for family in params.masks.evaluate
     }
@@ -44,7 +45,7 @@ def main() -> None:
     METRICS.write_text(
         json.dumps({mask: row.dropna().to_dict() for mask, row in mine.iterrows()}, indent=1) + "\n"
     )
-    asked = [gate for gate in params.gates if rival or tracking.CHAMPION not in (gate.below, gate.above)]
+    asked = [gate for gate in params.gates if rival or registry.CHAMPION not in (gate.below, gate.above)]
     gates = judge(asked, table, model.system, scored, params.evaluate)
     promoted, reason = all(gate["passed"] for gate in gates), summary(gates)
     network = {"network": features.name, "sha256": features.sha256}
@@ -52,12 +53,12 @@ def main() -> None:
     PROMOTION.write_text(json.dumps(verdict, indent=1) + "\n")
 
     files, scale = [paths.EVALUATION, METRICS, PROMOTION], f"{features.name} {features.sha256[:16]}"
-    tracking.log_evaluation(version, table, model.system, files, scale)
+    registry.log_evaluation(version, table, model.system, files, scale)
     print(table.to_string(index=False, float_format="%.4g"))
     if promoted:
-        tracking.promote(version, reason, champion)
+        promotion.promote(version, reason, champion)
     else:
-        tracking.refuse(version, reason)
+        promotion.refuse(version, reason)
     verb = "is champion" if promoted else "is not promoted"
     print(f"evaluate: {name}/{version.version} {verb}: {reason}")
 
@@ -67,7 +68,7 @@ def beside(model: Model, champion: Model) -> dict[str, Completion]:
     if champion.config.get("data") != model.config.get("data"):
         print("evaluate: the champion learnt from other data; it may have seen images of this test set")
     same = (champion.image_size, champion.channels) == (model.image_size, model.channels)
-    return {tracking.CHAMPION: generated(champion)} if same else {}
+    return {registry.CHAMPION: generated(champion)} if same else {}
 
 
 if __name__ == "__main__":

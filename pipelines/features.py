@@ -2,8 +2,8 @@
 
 from roigan.config import load_params
 from roigan.errors import exit_on_user_error
-from roigan.features import make_features
-from roigan.paths import FEATURES, PREPARED
+from roigan.features.network import make_features
+from roigan.files.paths import FEATURES, PREPARED
 
 
 def main() -> None:

@@ -6,11 +6,12 @@ import json
 import numpy as np
 import torch
 
-from roigan import paths
 from roigan.config import load_params
+from roigan.corruptions.cache import save_cache
+from roigan.corruptions.sampling import sample
 from roigan.errors import exit_on_user_error
-from roigan.masks import sample, save_cache
-from roigan.pictures import grid, save_png
+from roigan.files import paths
+from roigan.images.grids import grid, save_png
 
 SHOWN = 12  # masks per family in the picture
 

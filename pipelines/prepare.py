@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from roigan.config import load_params
+from roigan.datasets.prepare import prepare
 from roigan.errors import exit_on_user_error
-from roigan.paths import PREPARED
-from roigan.prepare import prepare
+from roigan.files.paths import PREPARED
 
 
 def main() -> None:

@@ -3,14 +3,15 @@
 import json
 import re
 
-from roigan import paths, tracking
 from roigan.config import load_params
 from roigan.errors import exit_on_user_error
-from roigan.launch import forget
+from roigan.files import paths
+from roigan.launch.storage import forget
+from roigan.tracking import registry
 
 
 def main() -> None:
-    version = tracking.register(load_params(), paths.MODEL)
+    version = registry.register(load_params(), paths.MODEL)
     # no version number and no run id in here: the stages that depend on this file depend on the weights alone
     fingerprint = {"name": version.name, "sha256": version.tags["sha256"]}
     paths.REGISTERED.parent.mkdir(exist_ok=True)

@@ -1,13 +1,16 @@
 """Stage `report`: the registered model's figures and numbers as one HTML page."""
 
-from roigan import figures, paths, report, tracking
 from roigan.config import load_params
-from roigan.data import load_split, load_statistics
 from roigan.errors import exit_on_user_error
-from roigan.evaluate import methods, wholes
-from roigan.model import Model
-from roigan.pictures import save_png
-from roigan.report import read_json, read_table, shown
+from roigan.evaluation.measure import methods, wholes
+from roigan.files import paths
+from roigan.images.arrays import load_split, load_statistics
+from roigan.images.grids import save_png
+from roigan.report import figures
+from roigan.report import page as report
+from roigan.report.page import read_json, read_table, shown
+from roigan.systems.model import Model
+from roigan.tracking import registry
 
 THESIS = ("ellipse", "rectangle", "mixture")  # mask families of its figure 4.3
 COLUMNS, MORE, SWEPT = 8, 16, 2  # images in figures 4.3, 4.4 and 4.5
@@ -15,8 +18,8 @@ COLUMNS, MORE, SWEPT = 8, 16, 2  # images in figures 4.3, 4.4 and 4.5
 
 def main() -> None:
     params = load_params()
-    version = tracking.registered(params, paths.MODEL)  # finds the version of these weights, or makes it anew
-    model = Model.load(tracking.download(version))
+    version = registry.registered(params, paths.MODEL)  # finds the version of these weights, or makes it anew
+    model = Model.load(registry.download(version))
     test, seed = load_split(paths.PREPARED, "test"), params.evaluate.seed
     rivals = methods(params, model, load_split(paths.PREPARED, "train"))
     completions = {report.METHODS[name][0]: complete for name, complete in rivals.items()}

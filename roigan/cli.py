@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from roigan.errors import UserError, exit_on_user_error
-from roigan.writing import make_parent, writing
+from roigan.files.atomic import make_parent, writing
 
 if TYPE_CHECKING:
-    from roigan.model import Model
+    from roigan.systems.model import Model
 
 BATCH, PIXELS = 32, 2**24  # pictures completed at once, and pixels of theirs, where these are reached earlier
 SEEDS = 2**63  # torch takes seeds below this
@@ -134,15 +134,15 @@ def _context(text: str) -> float:
 
 def run_complete(arguments: argparse.Namespace) -> None:
     """Complete one picture or a folder of them, once for every seed."""
-    from roigan.pairing import pairs, read_batches
+    from roigan.inference.jobs import pairs, read_batches
 
     seeds = list(dict.fromkeys(arguments.seed))
     jobs = pairs(arguments.image, arguments.mask, arguments.out, seeds)
 
     from tqdm import tqdm
 
-    from roigan.edit import complete_pictures, controls
-    from roigan.pixels import save_picture
+    from roigan.image_io.lossless import save_picture
+    from roigan.inference.inpaint import complete_pictures, controls
 
     model = load_model(arguments.model)
     controls(model, arguments.c, arguments.k)  # complain before anything is read
@@ -163,14 +163,14 @@ def load_model(reference: str) -> Model:
     """A model from a folder or the registry, on the GPU where there is one."""
     import torch
 
-    from roigan.model import Model
+    from roigan.systems.model import Model
 
     if Path(reference).is_dir():
         folder = Path(reference)
     elif reference.startswith("models:/"):
-        from roigan import tracking
+        from roigan.tracking import registry
 
-        folder = tracking.download(tracking.find_version(reference))
+        folder = registry.download(registry.find_version(reference))
     else:
         raise UserError(
             f"model {reference} is neither a folder nor models:/NAME@ALIAS or models:/NAME/VERSION"
@@ -183,7 +183,7 @@ def load_model(reference: str) -> Model:
 
 def run_params(arguments: argparse.Namespace) -> None:
     """Write a preset into params.yaml and say what changed."""
-    from roigan import presets
+    from roigan.config import presets
 
     changes = presets.apply(arguments.preset)
     print("\n".join(changes) or f"params.yaml agrees with {arguments.preset} already")
@@ -194,9 +194,9 @@ def run_params(arguments: argparse.Namespace) -> None:
 
 def run_models(arguments: argparse.Namespace) -> None:
     """Print a table of all versions."""
-    from roigan import tracking
+    from roigan.tracking import registry
 
-    table = tracking.model_table()
+    table = registry.model_table()
     for column in ("sha256", "data", "params", "commit"):
         table[column] = table[column].str.replace(r"^(\w{8})\w*", r"\1", regex=True)  # leaves "-dirty"
     last = table.pop("features")
@@ -209,9 +209,9 @@ def run_models(arguments: argparse.Namespace) -> None:
 
 def run_compare(arguments: argparse.Namespace) -> None:
     """Print two versions side by side, metric by metric and mask by mask."""
-    from roigan import tracking
+    from roigan.tracking import registry
 
-    table = tracking.compare(arguments.a, arguments.b)
+    table = registry.compare(arguments.a, arguments.b)
     if table.empty:
         raise UserError("neither version has been evaluated; `uv run dvc repro` evaluates the newest")
     print(table.to_string(na_rep="-", float_format="{:.4g}".format))
@@ -223,28 +223,28 @@ def run_compare(arguments: argparse.Namespace) -> None:
 
 def run_promote(arguments: argparse.Namespace) -> None:
     """Move the alias `champion`."""
-    from roigan import tracking
+    from roigan.tracking import promotion, registry
 
-    version = tracking.find_version(f"{arguments.name}/{arguments.version}")
-    tracking.promote(version, arguments.reason, tracking.champion(arguments.name))
-    print(f"{arguments.name}/{arguments.version} is {tracking.CHAMPION} now")
+    version = registry.find_version(f"{arguments.name}/{arguments.version}")
+    promotion.promote(version, arguments.reason, promotion.champion(arguments.name))
+    print(f"{arguments.name}/{arguments.version} is {registry.CHAMPION} now")
 
 
 def run_rollback(arguments: argparse.Namespace) -> None:
     """Move the alias `champion` back."""
-    from roigan import tracking
+    from roigan.tracking import promotion, registry
 
-    version = tracking.rollback(arguments.name, arguments.reason)
-    print(f"{version.name}/{version.version} is {tracking.CHAMPION} again")
+    version = promotion.rollback(arguments.name, arguments.reason)
+    print(f"{version.name}/{version.version} is {registry.CHAMPION} again")
 
 
 def run_history(arguments: argparse.Namespace) -> None:
     """Print every decision about a model's versions."""
-    from roigan import tracking
+    from roigan.tracking import promotion
 
     lines = [
         f"{time[:19]}  {arguments.name}/{version}  {decision}: {reason}"
-        for time, version, decision, reason in tracking.history(arguments.name).itertuples(index=False)
+        for time, version, decision, reason in promotion.history(arguments.name).itertuples(index=False)
     ]
     print("\n".join(lines) or f"nothing has been decided about {arguments.name}")
 
@@ -255,7 +255,7 @@ def run_release(arguments: argparse.Namespace) -> None:
         raise UserError(f"{arguments.folder} exists already; name a new folder")
     import torch
 
-    from roigan.model import WEIGHTS, Model, save_model
+    from roigan.systems.model import WEIGHTS, Model, save_model
 
     model = load_model(arguments.model)
     with writing(arguments.folder) as unfinished:
@@ -270,7 +270,7 @@ def run_export(arguments: argparse.Namespace) -> None:
         raise UserError(f"{arguments.file}: torch.export writes .pt2 files")
     if arguments.file.exists():
         raise UserError(f"{arguments.file} exists already; name a new file")
-    from roigan.export import export
+    from roigan.inference.export import export
 
     export(load_model(arguments.model), arguments.file)
     size = arguments.file.stat().st_size / 1e6

@@ -16,10 +16,11 @@ import pytest
 import torch
 
 from benchmarks.workspace import write
-from roigan import paths
 from roigan.config import Params, changed, load_params
-from roigan.features import make_features
-from roigan.masks import sample, save_cache
+from roigan.corruptions.cache import save_cache
+from roigan.corruptions.sampling import sample
+from roigan.features.network import make_features
+from roigan.files import paths
 from tests import stage
 
 if TYPE_CHECKING:

@@ -2,8 +2,9 @@
 
 import torch
 
-from roigan.blending import continuation, membrane
-from roigan.masks import FAMILIES, sample
+from roigan.corruptions.families import FAMILIES
+from roigan.corruptions.sampling import sample
+from roigan.images.blending import continuation, membrane
 
 
 def test_known_pixels_stay_and_a_plain_picture_is_continued() -> None:

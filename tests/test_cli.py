@@ -12,12 +12,14 @@ import pytest
 import torch
 from PIL import Image
 
-from roigan import cli, edit, tracking
+from roigan import cli
 from roigan.config import RoIGANModel, load_params
 from roigan.errors import UserError
-from roigan.model import Model, save_model
-from roigan.pairing import pairs, read_batches
-from roigan.systems.roigan import Generator
+from roigan.inference import inpaint as edit
+from roigan.inference.jobs import pairs, read_batches
+from roigan.systems.model import Model, save_model
+from roigan.systems.roigan.networks import Generator
+from roigan.tracking import promotion, registry
 from tests.conftest import ROOT
 
 SIZE = 16
@@ -211,7 +213,7 @@ def test_models_are_listed_compared_and_promoted(monkeypatch, capsys):
             "fid": [12.3456, np.nan],
         }
     )
-    monkeypatch.setattr(tracking, "model_table", lambda: table)
+    monkeypatch.setattr(registry, "model_table", lambda: table)
     assert run(monkeypatch, "models") == 0
     lines = capsys.readouterr().out.splitlines()
     known = ["name", "version", "aliases", "sha256", "created", "data", "params", "commit"]
@@ -224,16 +226,16 @@ def test_models_are_listed_compared_and_promoted(monkeypatch, capsys):
     index = pd.MultiIndex.from_tuples([("fid", "ellipse")], names=["metric", "mask"])
     compared = pd.DataFrame({"roigan/1": [2.0], "roigan/2": [1.0], "difference": [-1.0]}, index)
     compared.attrs["features"] = ["local 1", "local 2"]
-    monkeypatch.setattr(tracking, "compare", lambda a, b: compared)
+    monkeypatch.setattr(registry, "compare", lambda a, b: compared)
     assert run(monkeypatch, "models", "compare", "roigan/1", "roigan/2") == 0
     output = capsys.readouterr()
     assert "-1" in output.out
     assert "do not compare" in output.err
 
     promoted = SimpleNamespace(calls=[])
-    monkeypatch.setattr(tracking, "find_version", lambda reference: reference)
-    monkeypatch.setattr(tracking, "champion", lambda name: f"{name}/1")
-    monkeypatch.setattr(tracking, "promote", lambda *given: promoted.calls.append(given))
+    monkeypatch.setattr(registry, "find_version", lambda reference: reference)
+    monkeypatch.setattr(promotion, "champion", lambda name: f"{name}/1")
+    monkeypatch.setattr(promotion, "promote", lambda *given: promoted.calls.append(given))
     assert run(monkeypatch, "models", "promote", "roigan", "2", "--reason", "looks right") == 0
     assert promoted.calls == [("roigan/2", "looks right", "roigan/1")]
     assert capsys.readouterr().out == "roigan/2 is champion now\n"

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from roigan.config import ControlParams
-from roigan.control import COLUMNS, Examined, examine
-from roigan.features import FeatureNetwork
-from roigan.features_local import LocalTrunk
-from roigan.masks import complete
+from roigan.evaluation.control import COLUMNS, Examined, examine
+from roigan.features.local import LocalTrunk
+from roigan.features.network import FeatureNetwork
+from roigan.images.blending import complete
 from tests.conftest import drawn_faces
 
 PARAMS = ControlParams(train=600, test=200, images=4, width=0.125, steps=400, batch_size=32, lr=3e-3)

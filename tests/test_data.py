@@ -5,7 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roigan.data import Shuffled, to_float, to_uint8
+from roigan.images.arrays import to_float, to_uint8
+from roigan.training.batches import Shuffled
 
 
 def test_every_level_comes_back() -> None:

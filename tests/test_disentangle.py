@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from roigan.metrics.disentangle import dci, mig
+from roigan.evaluation.metrics.disentangle import dci, mig
 
 N = 3000
 

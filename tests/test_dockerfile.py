@@ -68,7 +68,7 @@ def test_every_copied_source_exists_and_is_sent() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [*NEEDED, "roigan/config/blocks.py", "roigan/templates/report.html.j2", "pipelines/train.py"]
+    "path", [*NEEDED, "roigan/config/blocks.py", "roigan/report/page.html.j2", "pipelines/train.py"]
 )
 def test_what_the_pipeline_needs_is_sent(path: str) -> None:
     assert (ROOT / path).exists()

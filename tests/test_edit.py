@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from roigan.config import RoIGANModel
-from roigan.edit import complete_picture, complete_pictures, window
 from roigan.errors import UserError
-from roigan.model import Model
-from roigan.pixels import fit_format, native, read_mask, read_picture, save_picture
-from roigan.systems.roigan import Generator
+from roigan.image_io.lossless import fit_format, native, read_mask, read_picture, save_picture
+from roigan.inference.inpaint import complete_picture, complete_pictures, window
+from roigan.systems.model import Model
+from roigan.systems.roigan.networks import Generator
 
 
 class Painter:

@@ -8,16 +8,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from roigan import baselines
-from roigan.bootstrap import Scored, deviation
 from roigan.config import EvaluateParams, Gate
-from roigan.data import to_float, to_uint8
+from roigan.corruptions.sampling import sample
 from roigan.errors import UserError
-from roigan.evaluate import COLUMNS, measure
-from roigan.features import FeatureNetwork, calibrate
-from roigan.features_local import LocalTrunk
-from roigan.gates import judge, summary
-from roigan.masks import sample
+from roigan.evaluation import methods as baselines
+from roigan.evaluation.bootstrap import Scored, deviation
+from roigan.evaluation.gates import judge, summary
+from roigan.evaluation.measure import COLUMNS, measure
+from roigan.features.local import LocalTrunk
+from roigan.features.network import FeatureNetwork, calibrate
+from roigan.images.arrays import to_float, to_uint8
 
 PARAMS = EvaluateParams(batch_size=8, diversity_images=4, diversity_samples=2)
 

@@ -12,9 +12,9 @@ import torch
 
 from roigan.config import GLCICModel, PixelwiseModel, RoIGANModel
 from roigan.errors import UserError
-from roigan.export import Program, _check, export
-from roigan.model import Model, save_model
-from roigan.systems import SYSTEMS
+from roigan.inference.export import Program, _check, export
+from roigan.systems.by_name import SYSTEMS
+from roigan.systems.model import Model, save_model
 from tests.conftest import ROOT
 
 SIZE = 16

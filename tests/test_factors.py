@@ -9,9 +9,9 @@ from torch import Tensor
 
 from benchmarks import factors
 from roigan.config import ControlParams
-from roigan.data import to_float
-from roigan.drawn import draw_face
-from roigan.masks import complete
+from roigan.datasets.synthetic_faces import draw_face
+from roigan.images.arrays import to_float
+from roigan.images.blending import complete
 
 
 class Painter:

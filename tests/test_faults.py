@@ -13,10 +13,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from pipelines import train as stage
-from roigan import weights
 from roigan.config import Params
 from roigan.errors import UserError, exit_on_user_error
-from roigan.launch import forget, launch, run_name
+from roigan.files import tensors as weights
+from roigan.launch.identity import run_name
+from roigan.launch.storage import forget
+from roigan.launch.training import launch
 from tests.conftest import ROOT
 
 

@@ -10,14 +10,15 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from roigan import features_local, features_pretrained
-from roigan.baselines import fast_marching, nearest
 from roigan.config import FeatureParams
-from roigan.data import to_float, to_uint8
+from roigan.corruptions.sampling import sample
 from roigan.errors import UserError
-from roigan.features import FeatureNetwork, load_features, make_features
-from roigan.masks import sample
-from roigan.metrics import fid, kid
+from roigan.evaluation.methods import fast_marching, nearest
+from roigan.evaluation.metrics import fid, kid
+from roigan.features import local as features_local
+from roigan.features import pretrained as features_pretrained
+from roigan.features.network import FeatureNetwork, load_features, make_features
+from roigan.images.arrays import to_float, to_uint8
 
 SMALL = FeatureParams(network="local", width=4, steps=4, batch_size=8)
 

@@ -14,12 +14,11 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from roigan.config import Params, read_yaml
-from roigan.draws import Draws
-from roigan.game import Batch, Nets, play
-from roigan.latent import join_latent
-from roigan.masks import Sampler
-from roigan.systems import SYSTEMS
-from roigan.systems.roigan import Heard
+from roigan.corruptions.sampling import Sampler
+from roigan.game import Batch, Draws, Nets, play
+from roigan.nets.latent import join_latent
+from roigan.systems.by_name import SYSTEMS
+from roigan.systems.roigan.networks import Heard
 from tests.conftest import GAN, GLCIC, PIXELWISE, ROOT
 
 

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from roigan.blending import membrane
 from roigan.config import GLCICModel, Params
-from roigan.control import COLUMNS, examine
-from roigan.edit import complete_picture
+from roigan.corruptions.sampling import sample
 from roigan.errors import UserError
+from roigan.evaluation.control import COLUMNS, examine
 from roigan.game import Nets, play
-from roigan.masks import sample
-from roigan.model import Model, save_model
+from roigan.images.blending import membrane
+from roigan.inference.inpaint import complete_picture
 from roigan.systems.glcic import Discriminator, Generator, patch
+from roigan.systems.model import Model, save_model
 from tests.conftest import GLCIC
 from tests.test_game import batch, build
 

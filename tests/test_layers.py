@@ -2,7 +2,8 @@
 
 import torch
 
-from roigan.layers import Conv2d, Denorm
+from roigan.nets.layers import Conv2d
+from roigan.systems.roigan.layers import Denorm
 
 
 def test_equalised_and_plain_weights_start_alike() -> None:

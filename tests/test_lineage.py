@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from roigan.config import load_params
-from roigan.lineage import lineage
+from roigan.tracking.lineage import lineage
 from tests.conftest import ROOT
 
 

@@ -9,21 +9,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from roigan.corruptions.cache import load_cache, save_cache
+from roigan.corruptions.families import FAMILIES, ellipse, mixture, rectangle, scattered
+from roigan.corruptions.sampling import CachedSampler, Sampler, draw, sample
 from roigan.errors import UserError
-from roigan.masks import (
-    FAMILIES,
-    CachedSampler,
-    Sampler,
-    complete,
-    draw,
-    ellipse,
-    load_cache,
-    mixture,
-    rectangle,
-    sample,
-    save_cache,
-    scattered,
-)
+from roigan.images.blending import complete
 
 
 @pytest.mark.parametrize("family", FAMILIES)

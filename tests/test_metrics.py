@@ -6,12 +6,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roigan.metrics import fid, kid, perceptual
-from roigan.metrics.border import jump
-from roigan.metrics.chroma import variation
-from roigan.metrics.diversity import diversity
-from roigan.metrics.ids import p_ids_and_u_ids
-from roigan.metrics.pixels import l1, psnr, ssim
+from roigan.evaluation.metrics import fid, kid, perceptual
+from roigan.evaluation.metrics.border import jump
+from roigan.evaluation.metrics.chroma import variation
+from roigan.evaluation.metrics.diversity import diversity
+from roigan.evaluation.metrics.ids import p_ids_and_u_ids
+from roigan.evaluation.metrics.pixels import l1, psnr, ssim
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roigan.config import RoIGANModel
+from roigan.corruptions.families import FAMILIES
+from roigan.corruptions.sampling import sample
 from roigan.errors import UserError
-from roigan.masks import FAMILIES, sample
-from roigan.model import Model, save_model
-from roigan.systems.roigan import Generator
+from roigan.systems.model import Model, save_model
+from roigan.systems.roigan.networks import Generator
 
 PARAMS = RoIGANModel(system="roigan", width=0.125)
 CONFIG = {"system": "roigan", "image_size": 16, "channels": 3, "model": PARAMS.model_dump()}

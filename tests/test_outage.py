@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib
 import math
 import os
 import pickle
@@ -27,12 +26,15 @@ from mlflow import MlflowClient
 
 from benchmarks.workspace import write
 from pipelines import control, evaluate, register, report, train
-from roigan import cli, paths, tracking
+from roigan import cli
 from roigan.config import Params, load_params
 from roigan.errors import UserError, exit_on_user_error
-from roigan.model import Model
+from roigan.files import paths
+from roigan.systems.model import Model
+from roigan.tracking import registry, runs, store
+from roigan.tracking.outbox import Outbox, open_outbox
+from roigan.tracking.store import store_uri
 
-store = importlib.import_module("roigan.tracking.store")  # `tracking.store` is a function
 EVERY_EPOCH = [3, 6, 9, 12, 15, 18, 21, 24]
 
 
@@ -111,7 +113,7 @@ def before(monkeypatch, events: dict[int, Callable[[], object]]) -> None:
     """Have things happen before the metrics of an epoch are reported."""
     log_epoch = train.log_epoch
 
-    def log(run_id: str, outbox: tracking.Outbox, row: dict) -> str | None:
+    def log(run_id: str, outbox: Outbox, row: dict) -> str | None:
         events.get(row["epoch"], lambda: None)()
         return log_epoch(run_id, outbox, row)
 
@@ -120,14 +122,14 @@ def before(monkeypatch, events: dict[int, Callable[[], object]]) -> None:
 
 def run_of(params: Params) -> str:
     """The id of the training's run."""
-    run_id = tracking.find_run(params, Model.load(paths.MODEL).config["fingerprint"])
+    run_id = runs.find_run(params, Model.load(paths.MODEL).config["fingerprint"])
     assert run_id
     return run_id
 
 
 def assert_complete(run_id: str) -> None:
     """The run is closed and has each value of the history once, and nothing waits."""
-    client, history = MlflowClient(tracking.store()), pd.read_csv(paths.HISTORY).set_index("step")
+    client, history = MlflowClient(store_uri()), pd.read_csv(paths.HISTORY).set_index("step")
     assert history.index.tolist() == EVERY_EPOCH
     for name in history.columns:
         points = {(point.step, point.value) for point in client.get_metric_history(run_id, name)}
@@ -138,7 +140,7 @@ def assert_complete(run_id: str) -> None:
 
 
 def steps(run_id: str) -> list[int]:
-    points = MlflowClient(tracking.store()).get_metric_history(run_id, "G/adv")
+    points = MlflowClient(store_uri()).get_metric_history(run_id, "G/adv")
     return sorted(point.step for point in points)
 
 
@@ -187,7 +189,7 @@ def test_a_server_that_hangs_or_is_down_behind_its_proxy(project, monkeypatch, a
         thread.start()
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{listening.getsockname()[1]}")
         with pytest.raises(UserError, match=reason):
-            tracking.model_table()
+            registry.model_table()
         thread.join()
 
 
@@ -225,9 +227,9 @@ def test_a_server_that_hangs_from_the_middle_on_is_told_by_the_next_stage(
 
     register.main()
     assert_complete(run_of(project))
-    version = tracking.find_version("roigan@candidate")
+    version = registry.find_version("roigan@candidate")
     assert version.run_id == run_of(project)
-    weights = Model.load(tracking.download(version)).sha256  # through the server and back
+    weights = Model.load(registry.download(version)).sha256  # through the server and back
     assert weights == Model.load(paths.MODEL).sha256 == version.tags["sha256"]
 
 
@@ -246,7 +248,7 @@ def test_a_database_that_is_locked_for_long(project, monkeypatch, capsys) -> Non
 
 
 def test_a_database_that_is_locked_for_seconds(project) -> None:
-    run_id, outbox = tracking.start_run(project, "f00d"), tracking.outbox()
+    run_id, outbox = runs.start_run(project, "f00d"), open_outbox()
     other = sqlite3.connect(".roigan/mlflow.db", isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
     release = threading.Timer(2, other.execute, ["ROLLBACK"])
@@ -276,7 +278,7 @@ def test_a_training_that_begins_anew_has_a_run_of_its_own(project, monkeypatch) 
     assert run_of(project) != first
     assert steps(first) == known
     assert_complete(run_of(project))
-    assert len(MlflowClient(tracking.store()).search_runs(["1"])) == 2
+    assert len(MlflowClient(store_uri()).search_runs(["1"])) == 2
 
 
 # --- The outbox by itself: a local store, and a line to it that may be cut ---
@@ -304,8 +306,8 @@ def line(monkeypatch) -> Line:
 
 def test_what_is_sent_twice_is_there_once(project, monkeypatch) -> None:
     """A process that dies after a delivery, before it has deleted the records, leaves them for another."""
-    run_id = tracking.start_run(project, "f00d")
-    outbox = pickle.loads(pickle.dumps(tracking.outbox()))  # as for Ray's controller
+    run_id = runs.start_run(project, "f00d")
+    outbox = pickle.loads(pickle.dumps(open_outbox()))  # as for Ray's controller
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", lambda path, missing_ok: None)
         assert outbox.point(run_id, 3, {"G/adv": 0.5, "D/adv": math.nan}) is None
@@ -316,18 +318,18 @@ def test_what_is_sent_twice_is_there_once(project, monkeypatch) -> None:
 
 
 def test_an_epoch_that_is_repeated_while_it_waits_is_there_once(project, line) -> None:
-    run_id = tracking.start_run(project, "f00d")
+    run_id = runs.start_run(project, "f00d")
     line.cut = True
     for _ in range(2):  # the second time after a resumption
-        assert "away; going on, metrics wait in" in (tracking.outbox().point(run_id, 3, {"G/adv": 0.5}) or "")
+        assert "away; going on, metrics wait in" in (open_outbox().point(run_id, 3, {"G/adv": 0.5}) or "")
     line.cut = False
-    tracking.outbox().deliver()
+    open_outbox().deliver()
     assert steps(run_id) == [3]
 
 
 def test_two_processes_deliver_at_once(project, line, monkeypatch) -> None:
     """What one has read of the folder, another has delivered and removed."""
-    run_id, outbox, other = tracking.start_run(project, "f00d"), tracking.outbox(), tracking.outbox()
+    run_id, outbox, other = runs.start_run(project, "f00d"), open_outbox(), open_outbox()
     line.cut = True
     for step in (3, 6):
         outbox.point(run_id, step, {"G/adv": 0.5})
@@ -359,7 +361,7 @@ def test_two_processes_deliver_at_once(project, line, monkeypatch) -> None:
 
 
 def test_a_store_that_is_away_costs_a_twentieth_of_the_time(project, line) -> None:
-    run_id, outbox = tracking.start_run(project, "f00d"), tracking.outbox()
+    run_id, outbox = runs.start_run(project, "f00d"), open_outbox()
     line.cut, line.seconds, line.attempts = True, 0.1, 0
     said, began = [], time.monotonic()
     while time.monotonic() - began < 3:
@@ -373,11 +375,11 @@ def test_a_store_that_is_away_costs_a_twentieth_of_the_time(project, line) -> No
 
 
 def test_a_deleted_run_is_said_and_disturbs_nobody(project, capsys) -> None:
-    run_id, other = (tracking.start_run(project, name) for name in ("f00d", "beef"))
-    client, outbox = MlflowClient(tracking.store()), tracking.outbox()
+    run_id, other = (runs.start_run(project, name) for name in ("f00d", "beef"))
+    client, outbox = MlflowClient(store_uri()), open_outbox()
     client.delete_run(run_id)
     assert "deleted" in (outbox.point(run_id, 3, {"G/adv": 0.5}) or "")
-    assert tracking.outbox().point(other, 3, {"G/adv": 0.5}) is None
+    assert open_outbox().point(other, 3, {"G/adv": 0.5}) is None
     outbox.deliver()
     (said,) = capsys.readouterr().err.splitlines()
     assert said.startswith(f"{outbox.folder / run_id} stays undelivered: ")
@@ -395,13 +397,13 @@ def test_a_failure_is_told_as_itself_and_to_the_store_later(project, line, monke
     with pytest.raises(UserError, match="G/adv became nan"):
         train.main()
     line.cut = False
-    tracking.outbox().deliver()
-    (run,) = MlflowClient(tracking.store()).search_runs(["1"])
+    open_outbox().deliver()
+    (run,) = MlflowClient(store_uri()).search_runs(["1"])
     assert run.info.status == "FAILED"
 
 
 def test_want_of_room_costs_a_point_and_not_the_training(project, monkeypatch) -> None:
-    run_id, outbox = tracking.start_run(project, "f00d"), tracking.outbox()
+    run_id, outbox = runs.start_run(project, "f00d"), open_outbox()
 
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

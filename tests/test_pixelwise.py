@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from roigan import baselines
 from roigan.config import EvaluateParams, Params, PixelwiseModel
-from roigan.data import Shuffled
-from roigan.evaluate import COLUMNS, CONSTRAINTS, measure
+from roigan.corruptions.sampling import Sampler, sample
+from roigan.evaluation import methods as baselines
+from roigan.evaluation.measure import COLUMNS, CONSTRAINTS, measure
+from roigan.evaluation.metrics import constraints
 from roigan.game import Nets, play
 from roigan.losses.reconstruction import known_error
-from roigan.masks import Sampler, sample
-from roigan.metrics import constraints
-from roigan.model import Model, save_model
+from roigan.systems.model import Model, save_model
 from roigan.systems.pixelwise import Discriminator, Generator
-from roigan.train import Place, make_batch
+from roigan.training.batches import Shuffled, make_batch
+from roigan.training.worker import Place
 from tests.conftest import PIXELWISE
 from tests.test_evaluate import network, pictures
 from tests.test_game import batch, build

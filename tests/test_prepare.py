@@ -18,9 +18,9 @@ import pytest
 from PIL import Image
 
 from roigan.config import DataParams
+from roigan.datasets.prepare import prepare
+from roigan.datasets.sources import SPLITS
 from roigan.errors import UserError
-from roigan.prepare import prepare
-from roigan.sources import SPLITS
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared/data"

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from roigan import presets
-from roigan.config import GLCICParams, PixelwiseParams, load_params
+from roigan.config import GLCICParams, PixelwiseParams, load_params, presets
 from roigan.errors import UserError
 from tests.conftest import ROOT
 

@@ -11,12 +11,14 @@ import torch
 from mlflow import MlflowClient
 
 from pipelines import evaluate
-from roigan import cli, paths, tracking
+from roigan import cli
 from roigan.config import Params
 from roigan.errors import UserError
-from roigan.model import save_model
-from roigan.systems.roigan import Generator
-from roigan.tracking.store import client
+from roigan.files import paths
+from roigan.systems.model import save_model
+from roigan.systems.roigan.networks import Generator
+from roigan.tracking import promotion, registry
+from roigan.tracking.store import client, store_uri
 
 
 @pytest.fixture
@@ -73,7 +75,7 @@ def test_the_stage_compares_with_the_champion(project, capsys):
     assert "champion" in paths.EVALUATION.read_text()
     train(project, 32, 2.0)
     evaluate.main()  # looks at the first model again, which does not make it the candidate
-    assert str(tracking.find_version("roigan@candidate").version) == "3"
+    assert str(registry.find_version("roigan@candidate").version) == "3"
 
 
 def test_a_champion_of_other_images_is_no_rival(capsys):
@@ -89,47 +91,47 @@ def test_a_champion_of_other_images_is_no_rival(capsys):
 
 
 def reigning() -> str:
-    return str(tracking.champion("roigan").version)
+    return str(promotion.champion("roigan").version)
 
 
 def decisions() -> list[tuple[str, str, str]]:
     return list(
-        tracking.history("roigan")[["version", "decision", "reason"]].itertuples(index=False, name=None)
+        promotion.history("roigan")[["version", "decision", "reason"]].itertuples(index=False, name=None)
     )
 
 
 def test_every_decision_is_kept_with_its_reason(versions):
     one, two, _ = versions
-    assert tracking.champion("roigan") is None
-    tracking.refuse(one, "fid is 12,\n11 was asked for")
-    tracking.promote(one, "all gates hold", over=None)
-    tracking.promote(two, "x" * 9000, over=one)
+    assert promotion.champion("roigan") is None
+    promotion.refuse(one, "fid is 12,\n11 was asked for")
+    promotion.promote(one, "all gates hold", over=None)
+    promotion.promote(two, "x" * 9000, over=one)
     assert reigning() == "2"
     first, second, (*_, reason) = decisions()
     assert first == ("1", "refused", "fid is 12, 11 was asked for")
     assert second == ("1", "promoted", "all gates hold")
     assert len(reason) > 3000
-    tracking.promote(two, "again", over=two)  # is champion already: nothing to decide
+    promotion.promote(two, "again", over=two)  # is champion already: nothing to decide
     assert len(decisions()) == 3
 
 
 def test_who_was_judged_against_a_former_champion_is_refused(versions):
     one, two, three = versions
-    tracking.promote(one, "first", over=None)
-    tracking.promote(two, "better", over=one)
+    promotion.promote(one, "first", over=None)
+    promotion.promote(two, "better", over=one)
     with pytest.raises(UserError, match="roigan/3 is not promoted: champion is version 2 by now"):
-        tracking.promote(three, "better", over=one)
+        promotion.promote(three, "better", over=one)
     assert reigning() == "2"
     assert decisions()[-1][:2] == ("3", "refused")
 
 
 def test_of_two_promotions_at_once_one_wins(versions):
     one, *rivals = versions
-    tracking.promote(one, "first", over=None)
+    promotion.promote(one, "first", over=None)
 
     def promote(version):
         try:
-            tracking.promote(version, "better", over=one)
+            promotion.promote(version, "better", over=one)
         except UserError:
             return False
         return True
@@ -144,13 +146,13 @@ def test_of_two_promotions_at_once_one_wins(versions):
 def test_rollback_goes_back_champion_by_champion(versions):
     one, two, three = versions
     with pytest.raises(UserError, match="no alias 'champion'"):
-        tracking.rollback("roigan", "why not")
+        promotion.rollback("roigan", "why not")
     for version, before in [(one, None), (two, one), (one, two), (three, one)]:
-        tracking.promote(version, "better", over=before)
+        promotion.promote(version, "better", over=before)
     for expected in ("1", "2", "1"):
-        assert str(tracking.rollback("roigan", "it was not").version) == reigning() == expected
+        assert str(promotion.rollback("roigan", "it was not").version) == reigning() == expected
     with pytest.raises(UserError, match="no champion before version 1"):
-        tracking.rollback("roigan", "once more")
+        promotion.rollback("roigan", "once more")
     assert [row for row in decisions() if row[1] == "rolled back"] == [
         ("3", "rolled back", "it was not"),
         ("1", "rolled back", "it was not"),
@@ -160,10 +162,10 @@ def test_rollback_goes_back_champion_by_champion(versions):
 
 def test_an_alias_that_was_moved_by_hand_is_rolled_back_too(versions):
     one, two, three = versions
-    tracking.promote(one, "first", over=None)
-    tracking.promote(two, "better", over=one)
-    MlflowClient(tracking.store()).set_registered_model_alias("roigan", "champion", three.version)
-    assert str(tracking.rollback("roigan", "who was that?").version) == "2"
+    promotion.promote(one, "first", over=None)
+    promotion.promote(two, "better", over=one)
+    MlflowClient(store_uri()).set_registered_model_alias("roigan", "champion", three.version)
+    assert str(promotion.rollback("roigan", "who was that?").version) == "2"
 
 
 def test_the_commands(versions, monkeypatch, capsys):

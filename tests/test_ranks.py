@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from roigan import precision, progress
+from roigan.training import precision, progress
 
 CPU = torch.device("cpu")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from roigan.masks import sample
-from roigan.model import WEIGHTS, Model
-from roigan.weights import sha256_of
+from roigan.corruptions.sampling import sample
+from roigan.files.tensors import sha256_of
+from roigan.systems.model import WEIGHTS, Model
 from tests.conftest import ROOT
 
 RELEASES = sorted((ROOT / "releases").glob("*/config.json"))

@@ -12,10 +12,13 @@ import pytest
 import torch
 from PIL import Image
 
-from roigan import figures, report
 from roigan.config import load_params
+from roigan.corruptions.cache import save_cache
+from roigan.corruptions.sampling import sample
 from roigan.errors import UserError
-from roigan.masks import complete, sample, save_cache
+from roigan.images.blending import complete
+from roigan.report import figures
+from roigan.report import page as report
 
 SIZE = 16
 

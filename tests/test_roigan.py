@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from roigan.config import RoIGANModel
-from roigan.layers import Conv2d
+from roigan.corruptions.sampling import sample
 from roigan.losses import latent
-from roigan.masks import sample
-from roigan.networks import Reader
-from roigan.systems.roigan import Discriminator, Generator
+from roigan.nets.control_reader import Reader
+from roigan.nets.layers import Conv2d
+from roigan.systems.roigan.networks import Discriminator, Generator
 
 
 def model(**changes: object) -> RoIGANModel:

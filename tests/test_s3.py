@@ -12,7 +12,9 @@ import pytest
 from safetensors.torch import load_file
 
 from roigan.errors import UserError
-from roigan.launch import forget, launch, run_name
+from roigan.launch.identity import run_name
+from roigan.launch.storage import forget
+from roigan.launch.training import launch
 from tests.bucket import Bucket
 from tests.test_faults import Killed
 from tests.test_readme import fresh_clone

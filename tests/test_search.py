@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.tune.__main__ import TUNING, draw
-from roigan import presets
-from roigan.board import Board
-from roigan.config import Objective, TuneParams, load_params
+from roigan.config import Objective, TuneParams, load_params, presets
 from roigan.errors import UserError
 from roigan.launch import tuning
-from roigan.search import WORST, check, combinations, cost, count, scores, trial_params, unread
-from roigan.search_figures import fronts, importance, importances, parallel, slices
-from roigan.train import Place, train
-from roigan.trials import ENDED, FAILED, RUNNING, Trial, best, candidates, pareto, preset, table
+from roigan.training.loop import train
+from roigan.training.worker import Place
+from roigan.tuning.figures import fronts, importance, importances, parallel, slices
+from roigan.tuning.live_table import Board
+from roigan.tuning.objective import WORST, check, combinations, cost, count, scores, trial_params, unread
+from roigan.tuning.trials import ENDED, FAILED, RUNNING, Trial, best, candidates, pareto, preset, table
 from tests.conftest import GLCIC, PIXELWISE, ROOT
 
 FID, BORDER = Objective(metric="fid", mask="ellipse"), Objective(metric="border", mask="ellipse")

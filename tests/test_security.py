@@ -15,14 +15,16 @@ import yaml
 from PIL import Image
 from safetensors.torch import save
 
-from roigan import files, paths, tracking
 from roigan.config import RoIGANModel, reading
-from roigan.decode import Unusable
+from roigan.datasets import folders as files
 from roigan.errors import UserError
-from roigan.model import CONFIG, WEIGHTS, Model, save_model
-from roigan.pixels import read_picture
-from roigan.systems.roigan import Generator
-from roigan.weights import sha256_of
+from roigan.files import paths
+from roigan.files.tensors import sha256_of
+from roigan.image_io.decode import Unusable
+from roigan.image_io.lossless import read_picture
+from roigan.systems.model import CONFIG, WEIGHTS, Model, save_model
+from roigan.systems.roigan.networks import Generator
+from roigan.tracking import registry
 from tests.conftest import ROOT
 from tests.test_decode import png
 
@@ -156,7 +158,7 @@ def test_secrets_do_not_reach_mlflow(tmp_path, monkeypatch, small, prepared, dat
     params = small()
     config = {"image_size": 32, "channels": 3, "model": params.model.model_dump(), "fingerprint": "f00d"}
     save_model(paths.MODEL, Generator(32, 3, params.model), config)
-    tracking.register(params)
+    registry.register(params)
     written = [path for path in (tmp_path / ".roigan").rglob("*") if path.is_file()]
     assert any(path.name == WEIGHTS for path in written)
     assert not [path for path in written if secret.encode() in path.read_bytes()]
@@ -166,7 +168,7 @@ def test_a_login_in_the_stores_address_is_not_printed(monkeypatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:s3cr3t@127.0.0.1:1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(UserError, match=r"MLflow at http://127\.0\.0\.1:1") as caught:
-        tracking.find_version("roigan/1")
+        registry.find_version("roigan/1")
     assert "s3cr3t" not in str(caught.value)
 
 

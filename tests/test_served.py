@@ -20,8 +20,8 @@ from mlflow.pyfunc.scoring_server import invocations
 from PIL import Image
 
 from roigan.config import RoIGANModel
-from roigan.model import CONFIG, save_model
-from roigan.systems.roigan import Generator
+from roigan.systems.model import CONFIG, save_model
+from roigan.systems.roigan.networks import Generator
 from roigan.tracking.package import pack
 
 SIZE = 16

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from roigan import photos
 from roigan.config import DataParams
-from roigan.decode import Unusable
-from roigan.drawn import CONTINUOUS, DISCRETE, HIDDEN, draw_face, draw_factors
+from roigan.datasets import photos
+from roigan.datasets.sources import SPLITS, list_items
+from roigan.datasets.synthetic_faces import CONTINUOUS, DISCRETE, HIDDEN, draw_face, draw_factors
 from roigan.errors import UserError
-from roigan.sources import SPLITS, list_items
+from roigan.image_io.decode import Unusable
 
 DATA = Path(__file__).parents[2] / "shared/data"
 

@@ -14,14 +14,17 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from PIL import Image
 
-from roigan import paths, tracking
 from roigan.config import load_params
-from roigan.edit import complete_picture
 from roigan.errors import UserError
-from roigan.model import Model, save_model
-from roigan.systems.roigan import Generator
+from roigan.files import paths
+from roigan.inference.inpaint import complete_picture
+from roigan.systems.model import Model, save_model
+from roigan.systems.roigan.networks import Generator
+from roigan.tracking import promotion, registry, runs
+from roigan.tracking.outbox import open_outbox
+from roigan.tracking.store import store_uri
 from roigan.tracking.trials import Trials
-from roigan.trials import ENDED, RUNNING, Trial
+from roigan.tuning.trials import ENDED, RUNNING, Trial
 
 PARAMS = load_params(Path(__file__).parents[1] / "params.yaml")
 SIZE = 16
@@ -54,31 +57,31 @@ def workspace(tmp_path, monkeypatch, database):
 
 @pytest.fixture
 def client(workspace):
-    return MlflowClient(tracking.store())
+    return MlflowClient(store_uri())
 
 
 def test_a_run_is_found_again_and_goes_on(client):
-    run_id = tracking.start_run(PARAMS, "f00d", {"data": "abc"})
-    tracking.log_metrics(run_id, 10, {"G/adv": 0.5, "D/gp": 1.5})
-    tracking.outbox().end(run_id, "FAILED")
-    assert tracking.start_run(PARAMS, "f00d") == run_id
-    tracking.log_metrics(run_id, 20, {"G/adv": 0.25})
-    tracking.outbox().end(run_id)
+    run_id = runs.start_run(PARAMS, "f00d", {"data": "abc"})
+    runs.log_metrics(run_id, 10, {"G/adv": 0.5, "D/gp": 1.5})
+    open_outbox().end(run_id, "FAILED")
+    assert runs.start_run(PARAMS, "f00d") == run_id
+    runs.log_metrics(run_id, 20, {"G/adv": 0.25})
+    open_outbox().end(run_id)
     run = client.get_run(run_id)
     assert run.info.status == "FINISHED"
     assert run.data.tags["data"] == "abc"
     assert run.data.params["train.lr_g"] == str(PARAMS.train.lr_g)
     points = client.get_metric_history(run_id, "G/adv")
     assert [(p.step, p.value) for p in points] == [(10, 0.5), (20, 0.25)]
-    assert tracking.start_run(PARAMS, "beef") != run_id  # other parameters, data or code: another run
+    assert runs.start_run(PARAMS, "beef") != run_id  # other parameters, data or code: another run
 
 
 def test_a_trial_ends_when_it_ends(client):
     """And not when the search does, which tells of every trial once more."""
-    parent, steps = tracking.start_run(PARAMS, "search-1"), PARAMS.tune.steps
+    parent, steps = runs.start_run(PARAMS, "search-1"), PARAMS.tune.steps
 
     def record() -> Trials:
-        return Trials(PARAMS, "search-1", parent, {}, tracking.outbox())
+        return Trials(PARAMS, "search-1", parent, {}, open_outbox())
 
     first, resumed = record(), record()
     ends = set[int]()
@@ -86,7 +89,7 @@ def test_a_trial_ends_when_it_ends(client):
     for listening in (first, first, resumed):
         time.sleep(0.05)
         assert listening.see(ended) is None
-        run = client.get_run(tracking.find_run(PARAMS, "search-1/a"))
+        run = client.get_run(runs.find_run(PARAMS, "search-1/a"))
         assert run.info.status == "FINISHED"
         ends.add(run.info.end_time)
     assert len(ends) == 1
@@ -97,49 +100,49 @@ def test_a_trial_ends_when_it_ends(client):
 
 def test_a_run_bears_the_name_of_its_dvc_experiment(client, monkeypatch):
     monkeypatch.setenv("DVC_EXP_NAME", "bold-fish")
-    assert client.get_run(tracking.start_run(PARAMS, "f00d")).info.run_name == "bold-fish"
+    assert client.get_run(runs.start_run(PARAMS, "f00d")).info.run_name == "bold-fish"
 
 
 @pytest.mark.parametrize("uri", [None, "", "sqlite:///.roigan/mlflow.db", "sqlite:///other.db"])
 def test_the_store_outlives_the_workspace_of_a_queued_experiment(uri, workspace, monkeypatch):
     if uri is not None:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    before = tracking.store()
+    before = store_uri()
     assert before == f"sqlite:///{workspace}/{'other.db' if uri and 'other' in uri else '.roigan/mlflow.db'}"
     temporary = workspace / ".dvc" / "tmp" / "exps" / "tmp1"
     temporary.mkdir(parents=True)
     monkeypatch.chdir(temporary)
-    assert tracking.store() == before
+    assert store_uri() == before
 
 
 def test_weights_are_registered_once(client):
-    first = tracking.register(PARAMS)
-    again = tracking.register(PARAMS)
+    first = registry.register(PARAMS)
+    again = registry.register(PARAMS)
     assert str(again.version) == str(first.version) == "1"
     train(seed=1)
-    second = tracking.register(PARAMS)
+    second = registry.register(PARAMS)
     assert str(second.version) == "2"
-    assert str(tracking.find_version("roigan@candidate").version) == "2"
+    assert str(registry.find_version("roigan@candidate").version) == "2"
     train(seed=0)  # back to the first weights: no third version, but the candidate moves
-    assert str(tracking.register(PARAMS).version) == "1"
-    assert str(tracking.find_version("models:/roigan@candidate").version) == "1"
+    assert str(registry.register(PARAMS).version) == "1"
+    assert str(registry.find_version("models:/roigan@candidate").version) == "1"
     # both versions stem from one run, yet each keeps its own weights
-    sums = {Model.load(tracking.load_registered("roigan", number)).sha256 for number in (1, 2)}
+    sums = {Model.load(registry.load_registered("roigan", number)).sha256 for number in (1, 2)}
     assert sums == {first.tags["sha256"], second.tags["sha256"]}
 
 
 def test_whoever_only_looks_leaves_the_candidate_where_it_is(client):
-    first = tracking.registered(PARAMS)
-    assert str(tracking.find_version("roigan@candidate").version) == str(first.version) == "1"
+    first = registry.registered(PARAMS)
+    assert str(registry.find_version("roigan@candidate").version) == str(first.version) == "1"
     train(seed=1)
-    tracking.register(PARAMS)
+    registry.register(PARAMS)
     train(seed=0)  # the report of the first experiment after the registration of the second one
-    assert str(tracking.registered(PARAMS).version) == "1"
-    assert str(tracking.find_version("roigan@candidate").version) == "2"
+    assert str(registry.registered(PARAMS).version) == "1"
+    assert str(registry.find_version("roigan@candidate").version) == "2"
 
 
 def test_a_version_says_what_it_was_made_from(client):
-    version = tracking.register(PARAMS)
+    version = registry.register(PARAMS)
     assert version.tags["data"] == "0123456789abcdef"
     assert version.tags["params"] == PARAMS.fingerprint()
     assert len(version.tags["masks"]) == 16
@@ -151,47 +154,47 @@ def test_a_version_says_what_it_was_made_from(client):
 
 
 def test_hashes_follow_the_masks_and_dvcs_lock(client):
-    first = tracking.register(PARAMS)
+    first = registry.register(PARAMS)
     train(seed=1)
     np.savez(paths.MASKS / "ellipse.npz", bits=np.ones((1, 32), np.uint8))
     Path("dvc.lock").write_text(
         "stages: {prepare: {outs: [{path: data/prepared, md5: abc.dir}]}, train: {outs: [{path: x, md5: d}]}}"
     )
-    second = tracking.register(PARAMS)
+    second = registry.register(PARAMS)
     assert first.tags["masks"] != second.tags["masks"]
     assert second.tags["dvc.data/prepared"] == "abc.dir"
 
 
 def test_a_clone_without_runs_makes_them_anew(client):
     """`dvc repro --pull` brings the artefacts, not the database."""
-    version = tracking.register(PARAMS)
+    version = registry.register(PARAMS)
     points = client.get_metric_history(version.run_id, "G/adv")
     assert [(p.step, p.value) for p in points] == [(10, 0.5), (20, 0.25)]
 
 
 def test_a_run_is_given_what_it_lacks_of_its_curves_and_nothing_twice(client):
     """A training that is killed between a checkpoint and its report never reports that epoch."""
-    run_id = tracking.start_run(PARAMS, "f00d")
-    tracking.log_metrics(run_id, 10, {"G/adv": 0.5})
-    assert tracking.register(PARAMS).run_id == run_id
+    run_id = runs.start_run(PARAMS, "f00d")
+    runs.log_metrics(run_id, 10, {"G/adv": 0.5})
+    assert registry.register(PARAMS).run_id == run_id
     points = client.get_metric_history(run_id, "G/adv")
     assert [(p.step, p.value) for p in points] == [(10, 0.5), (20, 0.25)]
 
 
 def test_a_training_ends_when_it_ends_not_when_its_model_is_registered(client):
-    run_id = tracking.start_run(PARAMS, "f00d")
-    tracking.outbox().end(run_id)
+    run_id = runs.start_run(PARAMS, "f00d")
+    open_outbox().end(run_id)
     ended = client.get_run(run_id).info.end_time
     time.sleep(0.01)
-    assert tracking.register(PARAMS).run_id == run_id
+    assert registry.register(PARAMS).run_id == run_id
     run = client.get_run(run_id)
     assert (run.info.status, run.info.end_time) == ("FINISHED", ended)
 
 
 def test_the_registered_model_is_served_without_pickle_and_bit_identically(workspace, monkeypatch):
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
-    version = tracking.register(PARAMS)
-    packed = Path(tracking.load_registered("roigan")).parents[1]
+    version = registry.register(PARAMS)
+    packed = Path(registry.load_registered("roigan")).parents[1]
     assert not [path for path in packed.rglob("*") if path.suffix in (".pkl", ".pt", ".pth", ".bin")]
     served = mlflow.pyfunc.load_model(str(packed))
     rng = np.random.default_rng(0)
@@ -228,23 +231,23 @@ def test_evaluations_are_tabled_compared_and_promoted(client):
         }
     )
     Path("evaluation.csv").write_text("x")
-    first = tracking.register(PARAMS)
-    tracking.log_evaluation(
+    first = registry.register(PARAMS)
+    registry.log_evaluation(
         first, table, "roigan", [Path("evaluation.csv"), Path("missing.png")], "local 1a2b"
     )
     train(seed=1, fingerprint="beef")
-    second = tracking.register(PARAMS)
-    tracking.log_evaluation(second, table.assign(fid=[4.0, 6.0, 99.0]), "roigan", [], "local 1a2b")
-    tracking.promote(first, "by hand", over=None)
+    second = registry.register(PARAMS)
+    registry.log_evaluation(second, table.assign(fid=[4.0, 6.0, 99.0]), "roigan", [], "local 1a2b")
+    promotion.promote(first, "by hand", over=None)
 
-    listed = tracking.model_table()
+    listed = registry.model_table()
     assert listed["version"].tolist() == [1, 2]
     assert listed["aliases"].tolist() == ["champion", "candidate"]
     assert listed["fid"].tolist() == [15.0, 5.0]
     assert listed["features"].tolist() == ["local 1a2b"] * 2
     assert listed["data"].tolist() == ["0123456789abcdef"] * 2
 
-    compared = tracking.compare("roigan@champion", "roigan/2")
+    compared = registry.compare("roigan@champion", "roigan/2")
     assert compared.loc[("fid", "mixture")].tolist() == [20.0, 6.0, -14.0]
     assert ("diversity", "mixture") not in compared.index
     run = client.get_run(first.run_id)
@@ -255,7 +258,7 @@ def test_evaluations_are_tabled_compared_and_promoted(client):
 
 
 def test_what_is_not_there_is_named(workspace):
-    tracking.register(PARAMS)
+    registry.register(PARAMS)
     for reference, complaint in [
         ("models:/nobody/1", "no model 'nobody' in the registry; there is: roigan"),
         ("roigan/9", "roigan has no version 9"),
@@ -266,14 +269,14 @@ def test_what_is_not_there_is_named(workspace):
         ("models:/it's/1", "names no version"),
     ]:
         with pytest.raises(UserError, match=complaint):
-            tracking.find_version(reference)
+            registry.find_version(reference)
 
 
 def test_looking_into_an_empty_registry_creates_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (tmp_path / "params.yaml").touch()
-    for look in (tracking.model_table, lambda: tracking.find_version("roigan/1")):
+    for look in (registry.model_table, lambda: registry.find_version("roigan/1")):
         with pytest.raises(UserError, match="no model is registered yet"):
             look()
     assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
@@ -285,26 +288,26 @@ def test_the_projects_own_store_is_that_by_any_name(uri, workspace, monkeypatch)
     (workspace / ".roigan/mlflow.db").unlink()
     (workspace / "params.yaml").touch()
     with pytest.raises(UserError, match="no model is registered yet"):
-        tracking.model_table()
+        registry.model_table()
     assert not (workspace / ".roigan/mlflow.db").exists()
-    run_id = tracking.start_run(PARAMS, "f00d")
-    run = MlflowClient(tracking.store()).get_run(run_id)
+    run_id = runs.start_run(PARAMS, "f00d")
+    run = MlflowClient(store_uri()).get_run(run_id)
     assert run.info.artifact_uri.startswith((workspace / ".roigan/mlartifacts").as_uri())
 
 
 def test_lost_artefacts_and_missing_models_are_said_in_one_line(workspace):
-    version = tracking.register(PARAMS)
-    folder = tracking.download(version)
+    version = registry.register(PARAMS)
+    folder = registry.download(version)
     folder.rename(workspace / "elsewhere")
     with pytest.raises(UserError, match="roigan/1 is registered, but its files are gone"):
-        tracking.download(version)
+        registry.download(version)
     paths.MODEL.rename("away")
     with pytest.raises(UserError, match="run the stage `train` first"):
-        tracking.register(PARAMS)
+        registry.register(PARAMS)
 
 
 def test_a_store_that_does_not_answer_is_named(workspace, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{paths.HISTORY}")  # a CSV is no database
     with pytest.raises(UserError, match=f"MLflow at sqlite:///{workspace}/reports") as caught:
-        tracking.start_run(PARAMS, "f00d")
+        runs.start_run(PARAMS, "f00d")
     assert "\n" not in str(caught.value)

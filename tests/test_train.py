@@ -13,16 +13,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from roigan import launch as launching
-from roigan import train as training
 from roigan.config import Params
-from roigan.data import Shuffled, to_float, to_uint8
-from roigan.draws import Draws
 from roigan.errors import UserError
-from roigan.launch import CODE, launch, run_name
-from roigan.model import Model
-from roigan.progress import Progress, clock
-from roigan.train import remaining
+from roigan.game import Draws
+from roigan.images.arrays import to_float, to_uint8
+from roigan.launch import storage
+from roigan.launch.identity import CODE, run_name
+from roigan.launch.training import launch
+from roigan.systems.model import Model
+from roigan.training import batches
+from roigan.training.batches import Shuffled
+from roigan.training.loop import remaining
+from roigan.training.progress import Progress, clock
 from tests.conftest import GLCIC
 
 
@@ -80,7 +82,7 @@ def test_killed_and_resumed_equals_not_interrupted(small, project: Path) -> None
     params = small()
     whole = run(params, project)
     expected, model = weights(whole), (whole / "model" / "generator.safetensors").read_bytes()
-    launching.forget(run_name(params, project))
+    storage.forget(run_name(params, project))
     with pytest.raises(Killed):
         run(params, project, die_after=1)
     rows: list[dict] = []
@@ -102,7 +104,7 @@ def test_what_is_finished_is_handed_over_again_until_it_is_forgotten(small, proj
 
 def test_the_same_parameters_give_the_same_weights_and_others_do_not(small, project: Path) -> None:
     first = weights(run(small(), project))
-    launching.forget(run_name(small(), project))
+    storage.forget(run_name(small(), project))
     again = weights(run(small(), project))
     other = weights(run(small(train__seed=1), project))
     assert all(torch.equal(first[key], again[key]) for key in first)
@@ -157,20 +159,21 @@ def test_too_few_images_for_a_batch(small, project: Path) -> None:
 
 
 def test_cached_masks_are_trained_on(small, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "Sampler", None)  # no fresh masks
+    monkeypatch.setattr(batches, "Sampler", None)  # no fresh masks
     assert run(small(masks__cached=True), project).is_dir()
 
 
 def test_the_code_that_names_a_run_is_what_training_imports() -> None:
-    """What `roigan.train` imports is part of a run's identity: changed code never continues old runs."""
+    """What the training loop imports is part of a run's identity: changed code never continues old runs."""
     import subprocess
     import sys
 
-    script = "import sys, roigan.train; print(*sorted(m for m in sys.modules if m.startswith('roigan.')))"
+    script = (
+        "import sys, roigan.training.loop; print(*sorted(m for m in sys.modules if m.startswith('roigan.')))"
+    )
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
-    modules = {name.split(".")[1] for name in loaded.split()}
-    # imported only where the network is not the local one
-    assert modules | {"features_pretrained"} == set(CODE)
+    rooms = {name.split(".")[1] for name in loaded.split()}
+    assert rooms == {room.removesuffix(".py") for room in CODE}
 
 
 def test_training_needs_neither_ray_nor_mlflow() -> None:

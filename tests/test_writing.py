@@ -16,11 +16,11 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from roigan.config.presets import apply
 from roigan.errors import UserError
-from roigan.pixels import save_picture
-from roigan.presets import apply
-from roigan.weights import save_tensors
-from roigan.writing import writing
+from roigan.files.atomic import writing
+from roigan.files.tensors import save_tensors
+from roigan.image_io.lossless import save_picture
 
 
 def cut_short(path: Path, error: BaseException) -> None:

@@ -4,16 +4,18 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from roigan import tracking
-from roigan.board import Board
 from roigan.config import TuneParams, load_params
 from roigan.errors import UserError, brief, exit_on_user_error
-from roigan.launch import forget_search, interrupted_search, search, search_name
-from roigan.lineage import lineage
-from roigan.search import check, count
-from roigan.search_figures import fronts, importance, importances, parallel, slices
+from roigan.launch.identity import search_name
+from roigan.launch.tuning import forget_search, interrupted_search, search
+from roigan.tracking import runs
+from roigan.tracking.lineage import lineage
+from roigan.tracking.outbox import open_outbox
 from roigan.tracking.trials import Trials
-from roigan.trials import Trial, best, pareto, preset, table
+from roigan.tuning.figures import fronts, importance, importances, parallel, slices
+from roigan.tuning.live_table import Board
+from roigan.tuning.objective import check, count
+from roigan.tuning.trials import Trial, best, pareto, preset, table
 
 TUNING = Path("tuning")
 
@@ -22,11 +24,11 @@ def main() -> None:
     params, root = load_params(), Path.cwd().resolve()
     check(params)
     tune, name, tags = params.tune, search_name(params, root), lineage(params)
-    outbox = tracking.outbox()
+    outbox = open_outbox()
     outbox.deliver()  # what an earlier search or training left
     if not interrupted_search(name):  # these trials are no children of an earlier search
-        tracking.set_aside(params, name)
-    parent = tracking.start_run(params, name, tags)
+        runs.set_aside(params, name)
+    parent = runs.start_run(params, name, tags)
     record = Trials(params, name, parent, tags, outbox)
     total = count(params)
     print(f"tune: {name}, {total} trials of {tune.steps} steps", flush=True)
@@ -49,7 +51,7 @@ def main() -> None:
     try:
         outbox.end(parent)
         outbox.deliver()  # of trials that ended while the store was away
-        tracking.log_artifacts(parent, sorted(TUNING.iterdir()))
+        runs.log_artifacts(parent, sorted(TUNING.iterdir()))
     except UserError as error:
         print(f"tune: {error}; the next stage delivers what is missing of the trials")
     forget_search(name)

@@ -13,15 +13,10 @@ from roigan.config.blocks import (
 )
 from roigan.config.params import Params
 from roigan.config.reading import changed, load_params, parse_model, parse_params, read_yaml
-from roigan.config.search import Domain, Objective, TuneParams
-from roigan.config.systems import (
-    GLCICModel,
-    GLCICParams,
-    PixelwiseModel,
-    PixelwiseParams,
-    RoIGANModel,
-    RoIGANParams,
-)
+from roigan.config.systems.glcic import GLCICModel, GLCICParams
+from roigan.config.systems.pixelwise import PixelwiseModel, PixelwiseParams
+from roigan.config.systems.roigan import RoIGANModel, RoIGANParams
+from roigan.config.tuning import Domain, Objective, TuneParams
 
 __all__ = [
     "ControlParams",

@@ -21,7 +21,7 @@ from roigan.config.blocks import (
     RegisterParams,
     TrainParams,
 )
-from roigan.config.search import TuneParams
+from roigan.config.tuning import TuneParams
 
 
 class Params(Block):

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from roigan.config.blocks import ModelParams
 from roigan.config.params import Params
-from roigan.config.systems import MODELS, PARAMS
+from roigan.config.systems.by_name import MODELS, PARAMS
 from roigan.errors import UserError, brief
 
 T = TypeVar("T", bound=BaseModel)

@@ -8,20 +8,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from roigan import paths
 from roigan.config import Params
-from roigan.data import load_statistics
-from roigan.weights import sha256_of
+from roigan.files import paths
+from roigan.files.tensors import sha256_of
+from roigan.images.arrays import load_statistics
 
-# The modules that decide what a training computes
+# The rooms that decide what a training computes
 CODE = (
-    "allocator", "blending", "checkpoint", "colours", "config", "data", "draws", "errors", "features",
-    "features_local", "features_pretrained", "game", "latent", "layers", "losses", "masks", "model",
-    "networks", "paths", "pictures", "precision", "progress", "showcase", "systems", "train",
-    "weights",
+    "config", "corruptions", "errors.py", "features", "files", "game.py", "images", "losses", "nets",
+    "systems", "training",
 )  # fmt: skip
 # and those that decide what a trial of a search scores besides
-SEARCH = ("baselines", "evaluate", "metrics", "search")
+SEARCH = ("evaluation", "tuning")
 UNCOUNTED: dict[str, Any] = {"max_failures": 0, "min_workers": None}  # a run goes on where they are changed
 TRAINED = ("model", "losses", "penalty", "train", "masks")
 
@@ -38,13 +36,13 @@ def search_name(params: Params, root: Path) -> str:
     return f"search-{_hash(params.fingerprint(*TRAINED, 'evaluate', 'tune'), root, CODE + SEARCH)}"
 
 
-def _hash(params: str, root: Path, modules: Iterable[str]) -> str:
+def _hash(params: str, root: Path, rooms: Iterable[str]) -> str:
     """16 hexadecimal digits."""
     digest = hashlib.sha256(params.encode())
     digest.update(load_statistics(root / paths.PREPARED)["data"].encode())
     digest.update(sha256_of(root / paths.FEATURES / "network.safetensors").encode())
     package = Path(__file__).parent.parent
-    for module in modules:
-        for file in sorted([*package.glob(f"{module}.py"), *package.glob(f"{module}/*.py")]):
+    for room in rooms:
+        for file in sorted([package / room] if room.endswith(".py") else (package / room).rglob("*.py")):
             digest.update(file.read_bytes())
     return digest.hexdigest()[:16]

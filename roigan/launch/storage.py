@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -11,8 +12,9 @@ from pathlib import Path, PurePosixPath
 
 from pyarrow import fs
 
-from roigan import checkpoint, paths
 from roigan.errors import UserError
+from roigan.files import paths
+from roigan.training import checkpoint
 
 
 @dataclass(frozen=True)
@@ -101,3 +103,29 @@ def storage_of(name: str) -> Storage:
 def fresh() -> bool:
     """Whether ROIGAN_FRESH asks for what was interrupted to be discarded instead of continued."""
     return os.environ.get("ROIGAN_FRESH", "0") not in ("", "0")
+
+
+def _newest(storage: Storage, scratch: Path, say: Callable[[str], None]) -> tuple[Path | None, int]:
+    """The last whole checkpoint, as a local folder, and its step; None and 0 where there is none."""
+    folder = storage.newest(scratch / "fetched", say)
+    return folder, json.loads((folder / checkpoint.STATE).read_text())["step"] if folder else 0
+
+
+def interrupted(name: str) -> bool:
+    """Whether there is a run of this name that `launch` would continue, or hand over again."""
+    return not fresh() and storage_of(name).newest(_scratch(name) / "fetched", _quiet) is not None
+
+
+def forget(name: str) -> None:
+    """Delete the checkpoints of a run, once its results are stored elsewhere."""
+    storage_of(name).clear()
+    shutil.rmtree(_scratch(name), ignore_errors=True)
+
+
+def _scratch(name: str) -> Path:
+    """A folder for what is on its way to the storage or from there; not in it, for it may be the storage."""
+    return paths.state() / "unfinished" / name
+
+
+def _quiet(line: str) -> None:
+    """For a first look: what is wrong is said when the run goes on."""

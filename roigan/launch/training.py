@@ -12,12 +12,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from roigan import checkpoint, paths
 from roigan.config import Params
 from roigan.errors import UserError
 from roigan.launch.cluster import device, room, share, start_ray
-from roigan.launch.storage import Storage, fresh, label, storage_of
-from roigan.train import Place, train
+from roigan.launch.storage import (
+    Storage,
+    _newest,
+    _quiet,
+    _scratch,
+    forget,
+    fresh,
+    label,
+    storage_of,
+)
+from roigan.training import checkpoint
+from roigan.training.loop import train
+from roigan.training.worker import Place
 
 OnReport = Callable[[dict[str, Any]], str | None]
 """What it returns, if anything, is said."""
@@ -53,34 +63,8 @@ def launch(params: Params, root: Path, name: str, on_report: OnReport) -> Path:
     return folder
 
 
-def _newest(storage: Storage, scratch: Path, say: Callable[[str], None]) -> tuple[Path | None, int]:
-    """The last whole checkpoint, as a local folder, and its step; None and 0 where there is none."""
-    folder = storage.newest(scratch / "fetched", say)
-    return folder, json.loads((folder / checkpoint.STATE).read_text())["step"] if folder else 0
-
-
-def interrupted(name: str) -> bool:
-    """Whether there is a run of this name that `launch` would continue, or hand over again."""
-    return not fresh() and storage_of(name).newest(_scratch(name) / "fetched", _quiet) is not None
-
-
-def forget(name: str) -> None:
-    """Delete the checkpoints of a run, once its results are stored elsewhere."""
-    storage_of(name).clear()
-    shutil.rmtree(_scratch(name), ignore_errors=True)
-
-
-def _scratch(name: str) -> Path:
-    """A folder for what is on its way to the storage or from there; not in it, for it may be the storage."""
-    return paths.state() / "unfinished" / name
-
-
 def _print(line: str) -> None:
     print(line, flush=True)
-
-
-def _quiet(line: str) -> None:
-    """For a first look: what is wrong is said when the run goes on."""
 
 
 # --- In this process ----------------------------------------------------------------------------------

@@ -13,14 +13,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from roigan import checkpoint, paths
 from roigan.config import Domain, Params, parse_params
 from roigan.errors import UserError
+from roigan.files import paths
 from roigan.launch.cluster import device, start_ray
 from roigan.launch.storage import fresh
-from roigan.search import WORST, combinations, cost, scores, trial_params
-from roigan.train import Place, train
-from roigan.trials import ENDED, FAILED, RUNNING, WAITING, Trial
+from roigan.training import checkpoint
+from roigan.training.loop import train
+from roigan.training.worker import Place
+from roigan.tuning.objective import WORST, combinations, cost, scores, trial_params
+from roigan.tuning.trials import ENDED, FAILED, RUNNING, WAITING, Trial
 
 # Ray reads these when it is imported or started.
 QUIET = {

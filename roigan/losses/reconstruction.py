@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from roigan.colours import chroma
+from roigan.images.colours import chroma
 
 
 def total_variation(y: Tensor, M: Tensor) -> Tensor:

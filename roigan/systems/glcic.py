@@ -18,13 +18,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from roigan.blending import membrane
 from roigan.config import GLCICModel, GLCICParams
 from roigan.game import Batch, Player, Terms, generator_and_discriminator
-from roigan.layers import group_norm, wide
+from roigan.images.blending import complete, membrane
 from roigan.losses import adversarial, reconstruction
-from roigan.masks import complete
-from roigan.networks import Filling
+from roigan.nets.layers import group_norm, wide
+from roigan.systems.interface import Filling
 
 PHASES = ((0.18, "G"), (0.20, "D"), (1.00, "GD"))  # until this share of the steps: who moves (algorithm 1)
 

@@ -21,10 +21,10 @@ from torch import Tensor, nn
 
 from roigan.config import PixelwiseModel, PixelwiseParams
 from roigan.game import Batch, Player, Terms, generator_and_discriminator
-from roigan.layers import SLOPE, group_norm, wide
+from roigan.images.blending import complete
 from roigan.losses import adversarial, reconstruction
-from roigan.masks import complete
-from roigan.networks import Filling
+from roigan.nets.layers import SLOPE, group_norm, wide
+from roigan.systems.interface import Filling
 
 
 def heard(x: Tensor, M: Tensor, model: PixelwiseModel) -> Tensor:

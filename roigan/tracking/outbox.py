@@ -21,10 +21,10 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 
-from roigan import paths
 from roigan.errors import UserError, brief
+from roigan.files import paths
 from roigan.tracking.runs import log_points
-from roigan.tracking.store import client, store
+from roigan.tracking.store import client, store_uri
 
 SHARE = 0.05  # of a training's time that may go into trying to reach a store that is away
 
@@ -125,6 +125,6 @@ class Outbox:
             (self.folder / run_id).rmdir()
 
 
-def outbox() -> Outbox:
+def open_outbox() -> Outbox:
     """The project's own, for the store as the environment names it."""
-    return Outbox(paths.state() / "outbox", store())
+    return Outbox(paths.state() / "outbox", store_uri())

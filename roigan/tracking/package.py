@@ -23,7 +23,7 @@ def pack(target: Path, folder: Path, config: Mapping[str, Any], tags: Mapping[st
     """
     save_model(
         target,
-        python_model=str(ROIGAN / "served.py"),
+        python_model=str(ROIGAN / "tracking" / "pyfunc.py"),
         artifacts={"model": str(folder)},
         code_paths=[str(ROIGAN)],
         signature=signature(config["channels"]),

@@ -15,8 +15,8 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
-from roigan import paths
 from roigan.errors import UserError
+from roigan.files import paths
 from roigan.tracking.registry import CHAMPION, find_version
 from roigan.tracking.store import client, model_named, reader
 

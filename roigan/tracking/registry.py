@@ -15,15 +15,15 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
-from roigan import paths
-from roigan.card import model_card
 from roigan.config import Params
 from roigan.errors import UserError
-from roigan.lineage import lineage
-from roigan.tracking.outbox import outbox
+from roigan.files import paths
+from roigan.tracking.lineage import lineage
+from roigan.tracking.model_card import model_card
+from roigan.tracking.outbox import open_outbox
 from roigan.tracking.package import pack
 from roigan.tracking.runs import finish_run, log_artifacts, log_history, log_metrics, run_of
-from roigan.tracking.store import EMPTY, client, model_named, reader, store
+from roigan.tracking.store import EMPTY, client, model_named, reader, store_uri
 
 CANDIDATE, CHAMPION = "candidate", "champion"
 WEIGHTS = "generator.safetensors"
@@ -46,7 +46,7 @@ def registered(params: Params, folder: Path = paths.MODEL) -> ModelVersion:
     no model.
     """
     config, sha256 = read_model(folder)
-    outbox().deliver()
+    open_outbox().deliver()
     with client() as opened:
         version = _with_weights(opened, params.register_.name, sha256)
         if not version:
@@ -127,7 +127,7 @@ def download(version: ModelVersion) -> Path:
     """The model folder of a version; where artefacts lie on this machine, their own folder, uncopied."""
     with reader() as opened:
         source = opened.get_model_version_download_uri(version.name, version.version)
-        packed = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, tracking_uri=store()))
+        packed = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, tracking_uri=store_uri()))
     for weights in packed.glob(f"artifacts/*/{WEIGHTS}"):
         return weights.parent
     raise UserError(f"{version.name}/{version.version} is registered, but its files are gone from {packed}")

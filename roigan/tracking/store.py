@@ -19,8 +19,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.credentials import get_default_host_creds
 from sqlalchemy.exc import SQLAlchemyError
 
-from roigan import paths
 from roigan.errors import UserError
+from roigan.files import paths
 
 logging.getLogger("alembic").setLevel(logging.ERROR)  # a line for every table of a new database
 logging.getLogger("mlflow.store.db.utils").setLevel(
@@ -33,7 +33,7 @@ EMPTY = "no model is registered yet; `uv run dvc repro` makes one (after --pull:
 OWN, SQLITE = ".roigan/mlflow.db", "sqlite:///"
 
 
-def store() -> str:
+def store_uri() -> str:
     """URI of the store, absolute, so that it can be handed to a process that runs in another folder."""
     uri = os.environ.get("MLFLOW_TRACKING_URI") or SQLITE + OWN
     if uri.startswith(SQLITE):
@@ -43,7 +43,7 @@ def store() -> str:
 
 def _is_own() -> bool:
     """Whether the store is the project's own database, by default or by name."""
-    return store() == f"{SQLITE}{paths.home() / OWN}"
+    return store_uri() == f"{SQLITE}{paths.home() / OWN}"
 
 
 @contextmanager
@@ -52,10 +52,10 @@ def client(uri: str | None = None) -> Iterator[MlflowClient]:
     try:
         if uri is None and _is_own():
             _create_database()
-        _reach(uri or store())
-        yield MlflowClient(uri or store())
+        _reach(uri or store_uri())
+        yield MlflowClient(uri or store_uri())
     except (MlflowException, SQLAlchemyError, requests.RequestException) as error:
-        raise _complaint(uri or store(), f": {error}") from None
+        raise _complaint(uri or store_uri(), f": {error}") from None
 
 
 def _reach(uri: str) -> None:
@@ -116,4 +116,4 @@ def _create_database() -> None:
     """Under a lock: processes that create the tables at the same time fail."""
     with open(paths.state() / "mlflow.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        MlflowClient(store()).search_experiments(max_results=1)
+        MlflowClient(store_uri()).search_experiments(max_results=1)

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from roigan.config import Params
 from roigan.errors import UserError
-from roigan.search import trial_params
 from roigan.tracking.outbox import Outbox
 from roigan.tracking.runs import has_ended, start_run
 from roigan.tracking.store import client
-from roigan.trials import ENDED, FAILED, Trial
+from roigan.tuning.objective import trial_params
+from roigan.tuning.trials import ENDED, FAILED, Trial
 
 
 class Trials:

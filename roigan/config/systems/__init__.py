@@ -1,0 +1,1 @@
+"""What params.yaml says of each system, a file each."""

@@ -1,0 +1,24 @@
+"""What params.yaml says of each system: its networks, its losses. Choosing is a dict."""
+
+from __future__ import annotations
+
+from roigan.config.blocks import ModelParams
+from roigan.config.params import Params
+from roigan.config.systems.glcic import GLCICModel, GLCICParams
+from roigan.config.systems.pixelwise import CGANParams, PixelwiseModel, PixelwiseParams
+from roigan.config.systems.roigan import RoIGANModel, RoIGANParams
+
+MODELS: dict[str, type[ModelParams]] = {
+    "roigan": RoIGANModel,
+    "glcic": GLCICModel,
+    "gan": PixelwiseModel,
+    "cgan": PixelwiseModel,
+    "pixelwise": PixelwiseModel,
+}
+PARAMS: dict[str, type[Params]] = {
+    "roigan": RoIGANParams,
+    "glcic": GLCICParams,
+    "gan": CGANParams,
+    "cgan": CGANParams,
+    "pixelwise": PixelwiseParams,
+}

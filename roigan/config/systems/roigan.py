@@ -1,0 +1,82 @@
+"""What params.yaml says of RoI-GAN: its networks and its losses."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from roigan.config.blocks import LatentSizes, LossParams, ModelParams, Positive, Weight
+from roigan.config.params import Params
+
+
+class RoIGANModel(ModelParams):
+    """The networks of RoI-GAN; a width of 1.0 is the thesis."""
+
+    system: Literal["roigan"]
+    depth: Positive = 1
+    """Convolutions of every upsample block after its branches merge; 1 is the thesis, more are residual."""
+    noise: Positive = 146
+    """Numbers of incompressible noise z0."""
+    sliders: Positive = 10
+    """Continuous controls c, each in [-1, 1]."""
+    codes: Positive = 10
+    """Discrete controls k."""
+    values: Annotated[int, Field(ge=2)] = 10
+    """Values that each discrete control can take."""
+    equalized: bool = True
+    """Equalised learning rate (3.20)."""
+    spectral_norm: bool = False
+    """Spectral normalisation in D (the author's code has it, the thesis does not)."""
+    blend: Literal["none", "colours", "membrane"] = "membrane"
+    """How a filling meets its surroundings. The thesis' normalisations hide the colours around the region
+    from G (none); G may paint onto their smooth continuation (colours); and what is left of the difference
+    at the edge may be spread over the region, as in Poisson blending (membrane)."""
+    direct_controls: bool = True
+    """Sliders and codes are scaled to be heard through the noise (92 % of the energy in the thesis), a code
+    is a point on a circle, and both style the denormalisations beside f(z), where nothing scrambles them."""
+    reader: Literal["trunk", "own"] = "own"
+    """What Q reads the controls from: D's last maps, as in the thesis, or the completed image, by
+    convolutions of its own."""
+    output_norm: bool = False
+    """InstanceNorm before the final tanh, as in the thesis: all images then have one mean and contrast."""
+
+    @property
+    def latent(self) -> LatentSizes:
+        """z = cat(z0, c, one-hot k)."""
+        return LatentSizes(self.noise, self.sliders, self.codes, self.values)
+
+
+class RoIGANLosses(LossParams):
+    """One weight per row of the thesis' loss table; the formulas are in roigan/losses and roigan/systems."""
+
+    adv_d: Weight = 1.0
+    gp: Weight = 0.5
+    """The thesis' 5 kept D's hinge loss at 2 for the first hundreds of steps."""
+    zero: Weight = 1e-4
+    adv_g: Weight = 1.0
+    fm: Weight = 1.0
+    perceptual: Weight = 5.0
+    """On maps scaled to a mean of 1 each, whatever the feature network."""
+    tv: Weight = 0.5
+    chroma: Weight = 15.0
+    """Of the total variation of the colours alone, without which regions fill with coloured specks."""
+    kl: Weight = 0.5
+    info: Weight = 0.3
+    l1: Weight = 0.0
+    style: Weight = 0.0
+    known: Weight = 0.0
+    """The pixel-wise penalty of Ruffino et al. (2019) on G's whole image, their lam: for masks that leave
+    scattered pixels."""
+
+    @property
+    def dead(self) -> float:
+        """The hinge: 1 for real images plus 1 for completed ones."""
+        return 2 * self.adv_d
+
+
+class RoIGANParams(Params):
+    """All of params.yaml where `model.system` is roigan."""
+
+    model: RoIGANModel
+    losses: RoIGANLosses = RoIGANLosses()

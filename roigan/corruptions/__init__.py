@@ -1,0 +1,1 @@
+"""What is asked of a model: families of masks, samplers, caches."""

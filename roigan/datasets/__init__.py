@@ -1,0 +1,1 @@
+"""Sources of pictures -> packed arrays (stage `prepare`)."""

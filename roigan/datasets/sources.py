@@ -1,0 +1,260 @@
+"""Where pictures come from: each source lists its pictures by split, without decoding them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from roigan.config import DataParams
+from roigan.datasets import photos
+from roigan.datasets.folders import Files, open_files
+from roigan.datasets.synthetic_faces import draw_face, draw_factors
+from roigan.errors import UserError, brief
+from roigan.files.paths import home
+from roigan.image_io.decode import decode, fit
+
+SPLITS = ("train", "val", "test")
+FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+"""Names of sub-folders -> split."""
+CELEBA_CROP = 140
+CELEBA_LIST = ("list_eval_partition.txt", "list_eval_partition.csv")
+DRAWN = 4000  # faces
+RAW = Path("data/raw")  # where torchvision keeps its data sets, under the project's home
+
+
+class Item(NamedTuple):
+    """One picture, not yet decoded."""
+
+    id: str
+    """Unique in the source and the same on every machine."""
+    source: str
+    """The file or photograph it comes from, as the manifest names it."""
+    read: Callable[[], np.ndarray]
+    """Decodes to uint8 [S, S, C]; raises roigan.decode.Unusable."""
+    label: int | None = None
+
+
+Splits = dict[str, list[Item]]
+
+
+def list_items(params: DataParams) -> Splits:
+    """The items of train, val and test, each in a seeded random order, so that the first n are a fair sample;
+    `data.limit` takes those.
+
+    Raises UserError for a missing path, an unsafe or empty source, or a split without images.
+    """
+    if params.path is not None and params.source in SHIPPED:
+        raise UserError(f"data.path is set, but {params.source} needs none; set data.path: null")
+    splits = SOURCES[params.source](params)
+    generator = _generator(params, purpose=1)
+    for split in SPLITS:
+        order = generator.permutation(len(splits[split]))
+        splits[split] = [splits[split][i] for i in order][: params.limit]
+    total = sum(map(len, splits.values()))
+    for split, items in splits.items():
+        if not items:
+            raise UserError(f"split {split} gets none of the {total} images; change data.split or add images")
+    return splits
+
+
+def _generator(params: DataParams, purpose: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64([params.seed, purpose]))
+
+
+def _seeded_split(items: list[Item], params: DataParams) -> Splits:
+    """Cut a random order at the shares of data.split."""
+    order = _generator(params, purpose=2).permutation(len(items))
+    val, test = (round(share * len(items)) for share in params.split[1:])
+    train = max(0, len(items) - val - test)
+    parts = np.split(order, [train, train + val])
+    return {split: [items[i] for i in sorted(part)] for split, part in zip(SPLITS, parts, strict=True)}
+
+
+def _take_val_from_train(train: list[Item], test: list[Item], params: DataParams) -> Splits:
+    """For sources with a test set only: val is the share data.split[1] of train."""
+    order = _generator(params, purpose=2).permutation(len(train))
+    count = round(params.split[1] * len(train))
+    val = [train[i] for i in sorted(order[:count])]
+    return {"train": [train[i] for i in sorted(order[count:])], "val": val, "test": test}
+
+
+def _from_photos(params: DataParams) -> Splits:
+    pictures = photos.load_pictures()
+
+    def item(crop: photos.Crop) -> Item:
+        read = partial(_fit_crop, pictures[crop.picture], crop, params)
+        return Item(crop.name, crop.picture, read)
+
+    crops = photos.draw_crops(pictures, params.image_size, params.seed)
+    return {split: [item(crop) for crop in crops[split]] for split in SPLITS}
+
+
+def _fit_crop(picture: Image.Image, crop: photos.Crop, params: DataParams) -> np.ndarray:
+    return fit(photos.cut(picture, crop), params.image_size, params.channels)
+
+
+def _from_digits(params: DataParams) -> Splits:
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)  # [1797, 8, 8], ink 0 .. 16 -> 0 .. 255
+    return _seeded_split(_array_items("digits", images, digits.target, params), params)
+
+
+def _from_drawn(params: DataParams) -> Splits:
+    """The number in an item's name is its row of draw_factors(4000, data.seed)."""
+    factors = draw_factors(DRAWN, params.seed)
+    items = [Item(f"drawn/{i:04d}", "drawn", partial(_draw, row, params)) for i, row in enumerate(factors)]
+    return _seeded_split(items, params)
+
+
+def _draw(factors: np.ndarray, params: DataParams) -> np.ndarray:
+    return _fit_array(draw_face(factors, params.image_size), params)
+
+
+def _array_items(name: str, images: np.ndarray, labels: np.ndarray, params: DataParams) -> list[Item]:
+    """images: uint8 [N, H, W], grey; labels: int [N]."""
+    return [
+        Item(f"{name}/{i:05d}", name, partial(_fit_array, image, params), int(label))
+        for i, (image, label) in enumerate(zip(images, labels, strict=True))
+    ]
+
+
+def _fit_array(image: np.ndarray, params: DataParams) -> np.ndarray:
+    return fit(Image.fromarray(image), params.image_size, params.channels)
+
+
+def _file_item(
+    files: Files, name: str, params: DataParams, crop: int | None, label: int | None = None
+) -> Item:
+    return Item(name, name, partial(_fit_file, files, name, params, crop), label)
+
+
+def _fit_file(files: Files, name: str, params: DataParams, crop: int | None) -> np.ndarray:
+    min_side = params.min_side or params.image_size // 2
+    image = decode(files.read(name), min_side)
+    return fit(image, params.image_size, params.channels, crop, params.resize == "squeeze")
+
+
+def _path(params: DataParams) -> Path:
+    """data.path from the project's home, so that queued experiments, which run elsewhere, find it too."""
+    if not params.path:
+        raise UserError(f"data.source {params.source} needs data.path, a folder or zip of images")
+    return home() / Path(params.path).expanduser()
+
+
+def _from_folder(params: DataParams) -> Splits:
+    """Sub-folders train and test (and val) are the splits where they exist; else the split is seeded.
+
+    Folders that hold all the rest (a zip's NAME/) are looked through. Within train and test, sub-folders that
+    hold every picture are classes: their place in alphabetical order is the label.
+    """
+    path = _path(params)
+    files = open_files(path)
+    parts = {name: PurePosixPath(name).parts for name in files.names}
+    depth = 0  # of the folder with the splits
+    while all(len(p) > depth + 1 for p in parts.values()) and len({p[depth] for p in parts.values()}) == 1:
+        if next(iter(parts.values()))[depth].lower() in FOLDERS:
+            break
+        depth += 1
+    folders = {
+        name: FOLDERS.get(p[depth].lower()) if len(p) > depth + 1 else None for name, p in parts.items()
+    }
+    found = {split for split in folders.values() if split}
+    if not found:
+        return _seeded_split([_file_item(files, name, params, params.crop) for name in files.names], params)
+    if missing := {"train", "test"} - found:
+        raise UserError(
+            f"{path} has a {min(found)} folder but no {min(missing)} folder; it needs both or neither"
+        )
+    classes = sorted({p[depth + 1] for p in parts.values() if len(p) > depth + 2})
+    labelled = len(classes) > 1 and all(len(p) > depth + 2 for name, p in parts.items() if folders[name])
+    splits: Splits = {split: [] for split in SPLITS}
+    for name in files.names:
+        if split := folders[name]:  # pictures beside the split folders (a logo, a preview) are passed over
+            label = classes.index(parts[name][depth + 1]) if labelled else None
+            splits[split].append(_file_item(files, name, params, params.crop, label))
+    return splits if splits["val"] else _take_val_from_train(splits["train"], splits["test"], params)
+
+
+def _from_celeba(params: DataParams) -> Splits:
+    """CelebA as torchvision lays it out, unpacked by hand, or as the img_align_celeba zip; official split."""
+    path = _path(params)
+    if path.is_dir():  # torchvision's root holds celeba/; either may hold the archive instead of the pictures
+        path = path / "celeba" if (path / "celeba").is_dir() else path
+        archive = path / "img_align_celeba.zip"
+        path = archive if archive.is_file() and not (path / "img_align_celeba").is_dir() else path
+    files = open_files(path)
+    partition = _read_partition(path)
+    splits: Splits = {split: [] for split in SPLITS}
+    for name in files.names:
+        split = partition.get(PurePosixPath(name).name)
+        if split is not None:
+            splits[split].append(_file_item(files, name, params, params.crop or CELEBA_CROP))
+    return splits
+
+
+def _read_partition(path: Path) -> dict[str, str]:
+    """File name -> split, from the list in the folder or beside the archive: 0 train, 1 val, 2 test."""
+    folder = path if path.is_dir() else path.parent
+    for name in CELEBA_LIST:
+        if (folder / name).is_file():
+            text = (folder / name).read_text(errors="replace")
+            return {file: SPLITS[int(i)] for file, i in re.findall(r"^(\S+?)[\s,]+([012])\s*$", text, re.M)}
+    raise UserError(f"CelebA's official split, {CELEBA_LIST[0]}, is not in {folder}; put it there")
+
+
+def _from_torchvision(params: DataParams, name: str) -> Splits:
+    """A data set that lies in data.path is unpacked in a copy: what the user has is never written to.
+
+    A missing one is downloaded into data.path, or into the project's own data/raw.
+    """
+    if params.path is not None and not _path(params).is_dir():
+        raise UserError(f"{_path(params)} does not exist; data.path is the folder that holds {name}/raw")
+    root = _path(params) if params.path is not None else home() / RAW
+    try:
+        with tempfile.TemporaryDirectory() as copy:
+            if (root / name / "raw").is_dir():
+                shutil.copytree(root / name, Path(copy) / name, copy_function=shutil.copyfile)
+                parts = _open_torchvision(name, Path(copy))
+            else:
+                parts = _open_torchvision(name, root)
+    except (RuntimeError, ValueError, OSError) as error:  # torchvision's own complaints, network, disk
+        raise UserError(
+            f"{name} is not complete in {root} and could not be downloaded ({brief(error)}); "
+            f"set data.path to a folder with {name}/raw"
+        ) from None
+    train, test = (
+        _array_items(f"{name}/{part}", images, labels, params)
+        for part, (images, labels) in zip(("train", "test"), parts, strict=True)
+    )
+    return _take_val_from_train(train, test, params)
+
+
+def _open_torchvision(name: str, root: Path) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Images uint8 [N, 28, 28] and labels [N] of train and test, downloaded where they are missing."""
+    import torchvision
+
+    kind = getattr(torchvision.datasets, name)
+    parts = [kind(root, train=train, download=True) for train in (True, False)]
+    return [(part.data.numpy(), part.targets.numpy()) for part in parts]
+
+
+SHIPPED = ("photos", "digits", "drawn")
+SOURCES: dict[str, Callable[[DataParams], Splits]] = {
+    "photos": _from_photos,
+    "digits": _from_digits,
+    "drawn": _from_drawn,
+    "folder": _from_folder,
+    "celeba": _from_celeba,
+    "mnist": partial(_from_torchvision, name="MNIST"),
+    "fashion_mnist": partial(_from_torchvision, name="FashionMNIST"),
+}

@@ -1,0 +1,1 @@
+"""Functions under test and test images -> a table, gates and control."""

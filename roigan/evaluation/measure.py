@@ -1,0 +1,195 @@
+"""Completion functions and a test set -> a table: every method under every family of masks.
+
+FID and KID never compare an image with itself: the test set is halved at random (seeded), the completed
+images of one half are scored against the real images of the other, and the two values are averaged. The
+floor is what the same procedure gives for the real images: method `real`. (Training images are no
+reference: a method that copies them would be measured against its own source.)
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Container, Mapping
+from typing import Any, NamedTuple, get_args
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from roigan.config import EvaluateParams, MetricName, Params
+from roigan.errors import UserError
+from roigan.evaluation.bootstrap import Scored
+from roigan.evaluation.methods import Completion, fast_marching, generated, nearest, real, whole
+from roigan.evaluation.metrics import constraints, perceptual
+from roigan.evaluation.metrics.border import jump
+from roigan.evaluation.metrics.chroma import variation
+from roigan.evaluation.metrics.crosswise import crosswise_fid, crosswise_kid
+from roigan.evaluation.metrics.diversity import diversity
+from roigan.evaluation.metrics.ids import p_ids_and_u_ids
+from roigan.evaluation.metrics.pixels import l1, psnr, ssim
+from roigan.features.network import FeatureNetwork
+from roigan.images.arrays import to_float, to_uint8
+from roigan.systems.model import Model
+
+METRICS = list(get_args(MetricName))
+COLUMNS = ["method", "mask", "n", *METRICS]
+CONSTRAINTS = ["mse_known", "satisfied"]  # of interest where known pixels may change
+RATIOS = {"border": jump, "chroma": variation}  # a sum over completed images by that over real ones
+MEANS = ["l1", "psnr", "ssim", "percep", *CONSTRAINTS]  # over images
+SMALLEST = 4  # test images: two halves, each with a covariance
+
+
+class Evaluation(NamedTuple):
+    """What was measured, as a table and image by image."""
+
+    table: pd.DataFrame
+    """Columns COLUMNS, one row per method and family of masks."""
+    scored: dict[tuple[str, str], Scored]
+    """By (method, mask)."""
+
+
+def methods(params: Params, model: Model, train: np.ndarray) -> dict[str, Completion]:
+    """The competitors by name; train: uint8 [N, H, W, C]."""
+    return {
+        model.system: generated(model),
+        "fmm": fast_marching(params.evaluate.fmm_radius),
+        "nearest": nearest(train),
+    }
+
+
+def wholes(params: Params, model: Model) -> dict[str, Completion]:
+    """The model's generator as a method of its own, if params.yaml asks for it."""
+    return {f"{model.system} whole": whole(model)} if params.evaluate.whole else {}
+
+
+def measure(
+    completions: Mapping[str, Completion],
+    test: np.ndarray,
+    masks: Mapping[str, Tensor],
+    features: FeatureNetwork,
+    params: EvaluateParams,
+    free: Mapping[str, Completion] = {},
+) -> Evaluation:
+    """Score every completion, and the real images, under every family of masks.
+
+    test: uint8 [N, H, W, C]; masks: family -> M [count, 1, H, W], image i is completed under mask i modulo
+    count; free: methods that may change known pixels, in which case the table has the columns CONSTRAINTS as
+    well. l1, psnr, ssim are means over images on the scale [0, 1]. The same seed gives the same table. Raises
+    UserError for fewer than 4 images, RuntimeError for a completion that touches known pixels.
+    """
+    test = _chosen(test, params)
+    half = len(test) // 2
+    if half <= len(features.centre):
+        _say(f"evaluate: only {len(test)} images for {len(features.centre)} features: trust KID, not FID")
+    scored: dict[tuple[str, str], Scored] = {}
+    first = next(iter(masks))
+
+    def rows(family: str, completions: Mapping[str, Completion]) -> list[dict[str, Any]]:
+        bar.set_postfix_str(family, refresh=False)
+        M = masks[family][torch.arange(len(test)) % len(masks[family])]  # [N, 1, H, W]
+        found = []
+        each = _complete_and_score(completions, test, M, features, params, free, bar)
+        scored.update({(name, family): mine for name, (_, mine) in each.items()})
+        reference = scored["real", first].embedded  # [N, F]
+        for name, (row, mine) in each.items():
+            row["fid"] = crosswise_fid(mine.embedded, reference)
+            row["kid"] = crosswise_kid(mine.embedded, reference)
+            row["pids"], row["uids"] = p_ids_and_u_ids(mine.embedded, reference)
+            found.append({"method": name, "mask": family, "n": len(test), **row})
+        return found
+
+    table, rivals = [], {**completions, **free}
+    total = (len(masks) * len(rivals) + 1) * len(test)
+    with tqdm(total=total, desc="evaluate", unit="image", file=sys.stderr) as bar:
+        (floor,) = rows(first, {"real": real})  # the same under every mask
+        for family in masks:
+            table += [*rows(family, rivals), floor | {"mask": family}]
+            scored["real", family] = scored["real", first]
+    return Evaluation(pd.DataFrame(table)[COLUMNS + (CONSTRAINTS if free else [])], scored)
+
+
+def _chosen(test: np.ndarray, params: EvaluateParams) -> np.ndarray:
+    """The test images in seeded random order, at most `limit` of them."""
+    order = np.random.default_rng(params.seed).permutation(len(test))[: params.limit]
+    if len(order) < SMALLEST:
+        raise UserError(f"evaluation needs at least {SMALLEST} test images, there are {len(order)}")
+    return np.asarray(test)[order]
+
+
+def _complete_and_score(
+    completions: Mapping[str, Completion],
+    test: np.ndarray,
+    M_all: Tensor,
+    features: FeatureNetwork,
+    params: EvaluateParams,
+    free: Container[str],
+    bar: tqdm,
+) -> dict[str, tuple[dict[str, float], Scored]]:
+    """All methods under one family: name -> (all metrics that need no features of the whole set, what was
+    measured image by image).
+
+    Batch by batch, so that the maps of the real images are made once for all methods and never kept.
+    """
+    device = features.scales.device
+    generators = {name: torch.Generator().manual_seed(params.seed) for name in completions}
+    batches: dict[str, list[dict[str, Tensor]]] = {name: [] for name in completions}
+    for begin in range(0, len(test), params.batch_size):
+        x = to_float(test[begin : begin + params.batch_size]).to(device)  # [B, C, H, W]
+        M = M_all[begin : begin + len(x)].to(device)
+        maps_x = features.maps(x)
+        sums_x = {metric: total(x, M) for metric, total in RATIOS.items()}
+        for name, completion in completions.items():
+            y = completion(x, M, generators[name])
+            if name not in free:
+                _check_outside(name, x, y, M)
+            y = to_float(to_uint8(y)).to(device)  # images are stored in 8 bits
+            maps = features.maps(y)
+            batches[name].append(
+                {
+                    "embedded": features.embedding(maps).cpu(),
+                    "percep": perceptual.distance(maps, maps_x, M),
+                    "l1": l1(y, x, M),
+                    "psnr": psnr(y, x),
+                    "ssim": ssim(y, x),
+                    "mse_known": constraints.mse(y, x, M),
+                    "satisfied": constraints.satisfied(y, x, M),
+                    **{m: torch.stack([total(y, M), sums_x[m]])[None] for m, total in RATIOS.items()},
+                }
+            )
+            bar.update(len(x))
+    results = {}
+    for name, completion in completions.items():
+        whole = {key: torch.cat([batch[key] for batch in batches[name]]) for key in batches[name][0]}
+        means = {metric: whole[metric].cpu() for metric in MEANS}
+        row = {metric: values.nanmean().item() for metric, values in means.items()}
+        for metric in RATIOS:
+            mine, real_ones = whole[metric].sum(0).tolist()
+            row[metric] = mine / real_ones if real_ones else float("nan")
+        row["diversity"] = _diversity(completion, test, M_all, params, device)
+        results[name] = row, Scored(means, whole["embedded"])
+    return results
+
+
+def _diversity(
+    completion: Completion, test: np.ndarray, M_all: Tensor, params: EvaluateParams, device: torch.device
+) -> float:
+    x = to_float(test[: params.diversity_images]).to(device)
+    M = M_all[: len(x)].to(device)
+    generator = torch.Generator().manual_seed(params.seed)
+    samples = torch.stack(
+        [completion(x, M, generator) for _ in range(params.diversity_samples)]
+    )  # [K, B, C, H, W]
+    return diversity(samples, M).nanmean().item()
+
+
+def _check_outside(name: str, x: Tensor, y: Tensor, M: Tensor) -> None:
+    """Known pixels are equal bit for bit: the promise to users."""
+    touched = ((y != x) & (M < 0.5)).flatten(1).any(1).sum().item()
+    if touched:
+        raise RuntimeError(f"{name} changed pixels outside the region in {touched} of {len(x)} images")
+
+
+def _say(line: str) -> None:
+    tqdm.write(line, file=sys.stderr)

@@ -1,0 +1,90 @@
+"""The rivals of a generator, as completions: fast marching, the memory of the training set, and reality
+itself.
+
+A completion is a function (x [B, C, H, W] in [-1, 1], M [B, 1, H, W], generator of the CPU) -> y like x,
+equal to x bit for bit where M is 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from roigan.images.arrays import normalise, to_float, to_uint8
+from roigan.images.blending import complete
+from roigan.systems.model import Model
+
+Completion = Callable[[Tensor, Tensor, torch.Generator], Tensor]
+
+CHUNK = 256  # training images compared at a time
+FILLED = 32  # images completed at a time: on a CPU G's maps then stay in the cache
+
+
+def generated(model: Model) -> Completion:
+    """A trained model; every image gets a random z."""
+    return _with_random_z(model, model.complete)
+
+
+def whole(model: Model) -> Completion:
+    """The whole image of a trained model's generator. No completion: known pixels may differ."""
+    return _with_random_z(model, model.generate)
+
+
+def _with_random_z(model: Model, verb: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Completion:
+    def fill(x: Tensor, M: Tensor, generator: torch.Generator) -> Tensor:
+        z = model.latent(len(x), generator)
+        parts = zip(x.split(FILLED), M.split(FILLED), z.split(FILLED), strict=True)
+        return torch.cat([verb(*part) for part in parts])
+
+    return fill
+
+
+def fast_marching(radius: int) -> Completion:
+    """OpenCV's inpainting after Telea (2004); radius in pixels."""
+
+    def fill(x: Tensor, M: Tensor, generator: torch.Generator) -> Tensor:
+        x_known = x * (1 - M)  # OpenCV's gradients look at pixels inside, by a few grey levels
+        regions = (M[:, 0] > 0.5).to(torch.uint8).cpu().numpy()
+        filled = [
+            cv2.inpaint(image, region, radius, cv2.INPAINT_TELEA).reshape(
+                image.shape
+            )  # drops a single channel
+            for image, region in zip(to_uint8(x_known), regions, strict=True)
+        ]
+        return complete(x, to_float(np.stack(filled)).to(x.device), M)
+
+    return fill
+
+
+def nearest(train: np.ndarray) -> Completion:
+    """The region of the training image whose known pixels are nearest in L2: what pure memory achieves.
+
+    train: uint8 [N, H, W, C].
+    """
+
+    def fill(x: Tensor, M: Tensor, generator: torch.Generator) -> Tensor:
+        best = torch.full((len(x),), torch.inf, device=x.device)
+        index = torch.zeros(len(x), dtype=torch.long, device=x.device)
+        known = (1 - M).movedim(1, -1)  # [B, H, W, 1]: the order of the packed images, which are many
+        x_known = (x.movedim(1, -1) * known).flatten(1)
+        for begin in range(0, len(train), CHUNK):
+            levels = torch.from_numpy(np.array(train[begin : begin + CHUNK]))
+            t = normalise(levels.to(x.device))  # [N, H, W, C]
+            # |(1-M)(x - t)|^2 without the term in x alone, which all training images share
+            distance = known.flatten(1) @ t.square().sum(-1).flatten(1).T - 2 * x_known @ t.flatten(1).T
+            value, where = distance.min(1)  # [B]
+            index = torch.where(value < best, where + begin, index)
+            best = torch.minimum(best, value)
+        copied = to_float(train[index.cpu().numpy()]).to(x.device)
+        return complete(x, copied, M)
+
+    return fill
+
+
+def real(x: Tensor, M: Tensor, generator: torch.Generator) -> Tensor:
+    """The original: the floor that a finite sample leaves."""
+    return x

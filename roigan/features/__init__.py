@@ -1,0 +1,1 @@
+"""The feature networks behind the perceptual loss, FID and KID."""

@@ -1,0 +1,168 @@
+"""The feature network: what the perceptual loss, FID and KID look at images through.
+
+`local` is trained on the prepared images (features_local.py); `vgg16` and `inception` are torchvision's,
+with its ImageNet weights. They are calibrated alike on training images: every map is divided by its mean
+absolute value, so that one weight of the perceptual loss means the same for all of them.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from roigan.config import FeatureParams
+from roigan.errors import UserError
+from roigan.features.local import LocalTrunk, train_local
+from roigan.files.tensors import save_tensors, sha256_of
+from roigan.images.arrays import load_split, load_statistics, to_float
+
+CALIBRATION_IMAGES = 1024
+BATCH = 64  # images at a time; bounds memory only
+
+
+class FeatureNetwork(nn.Module):
+    """A frozen network with calibrated maps and embeddings.
+
+    name: "local", "vgg16" or "inception"; sha256: of the weights file ("" before it is saved).
+    """
+
+    scales: Tensor
+    centre: Tensor
+    spread: Tensor
+
+    def __init__(self, name: str, trunk: nn.Module, sha256: str = "") -> None:
+        super().__init__()
+        self.name, self.trunk, self.sha256 = name, trunk, sha256
+        with torch.no_grad():
+            maps = trunk(torch.zeros(1, _channels(trunk), 64, 64))
+        self.register_buffer("scales", torch.ones(len(maps)))
+        self.register_buffer("centre", torch.zeros(maps[-1].shape[1]))
+        self.register_buffer("spread", torch.ones(maps[-1].shape[1]))
+        self.requires_grad_(False)
+        self.eval()
+
+    def train(self, mode: bool = True) -> FeatureNetwork:
+        """A part of a training model, yet never in training mode itself."""
+        return super().train(False)
+
+    def maps(self, x: Tensor) -> list[Tensor]:
+        """x [B, C, H, W] in [-1, 1] -> ReLU maps [B, c_l, h_l, w_l] with a mean of about 1, differentiable
+        in x."""
+        return [m / scale for m, scale in zip(self.trunk(x), self.scales, strict=True)]
+
+    def embed(self, x: Tensor) -> Tensor:
+        """x [B, C, H, W] in [-1, 1] -> [B, F], the last map averaged over the image.
+
+        For `local` each feature is standardised on the training images (mean 0, variance 1); the others
+        keep the scale that papers use.
+        """
+        return self.embedding(self.maps(x))
+
+    def embedding(self, maps: list[Tensor]) -> Tensor:
+        """The embedding [B, F] that belongs to the result of `maps`."""
+        return (maps[-1].mean((2, 3)) * self.scales[-1] - self.centre) / self.spread
+
+    @torch.no_grad()
+    def embed_images(self, images: np.ndarray) -> Tensor:
+        """uint8 [N, H, W, C] -> features [N, F] on the CPU."""
+        device = self.scales.device
+        parts = [self.embed(to_float(images[i : i + BATCH]).to(device)) for i in range(0, len(images), BATCH)]
+        return torch.cat(parts).cpu()
+
+
+def _channels(trunk: nn.Module) -> int:
+    return trunk.channels if isinstance(trunk, LocalTrunk) else 3
+
+
+def calibrate(network: FeatureNetwork, images: np.ndarray) -> None:
+    """Set the scales of the maps (and, for `local`, of the embedding) from uint8 images [N, H, W, C]."""
+    sums = torch.zeros(len(network.scales), dtype=torch.float64)
+    pooled = []
+    with torch.no_grad():
+        for i in range(0, len(images), BATCH):
+            maps = network.trunk(to_float(images[i : i + BATCH]))
+            sums += torch.stack([m.abs().mean((1, 2, 3)).sum() for m in maps]).double()
+            pooled.append(maps[-1].mean((2, 3)))
+    network.scales.copy_((sums / len(images)).clamp_min(1e-6))
+    if network.name == "local":
+        e = torch.cat(pooled)
+        network.centre.copy_(e.mean(0))
+        network.spread.copy_(e.std(0).clamp_min(0.01 * e.std(0).max()))  # a dead feature stays small
+
+
+def make_features(prepared: Path, params: FeatureParams, folder: Path) -> FeatureNetwork:
+    """Train or fetch the network, calibrate it on the training images and save it into `folder`.
+
+    prepared: output of the stage `prepare`. Raises UserError where weights cannot be had.
+    """
+    images = load_split(prepared, "train")
+    about: dict[str, Any] = {"network": params.network, "channels": images.shape[-1]}
+    if params.network == "local":
+        trunk, accuracy = train_local(np.asarray(images), _labels(prepared), params)
+        about |= {"width": params.width, "seed": params.seed, "accuracy": round(accuracy, 4)}
+        network = FeatureNetwork("local", trunk)
+    else:
+        from roigan.features import pretrained as pretrained  # torchvision takes seconds to import
+
+        network = FeatureNetwork(params.network, pretrained.load(params.network, params.path))
+    count = min(len(images), CALIBRATION_IMAGES)
+    spaced = np.linspace(0, len(images) - 1, count).astype(int)
+    calibrate(network, np.asarray(images[spaced]))
+    about["trained_on"] = load_statistics(prepared)["data"]
+    _save(network, about, folder)
+    return network
+
+
+def _labels(prepared: Path) -> np.ndarray | None:
+    """Labels of the training images as integers from 0 [N]; None where the data has none (or only one)."""
+    import pandas as pd
+
+    manifest = pd.read_parquet(prepared / "manifest.parquet", columns=["split", "index", "label"])
+    labels = manifest[manifest["split"] == "train"].sort_values("index")["label"]
+    if labels.isna().any() or labels.nunique() < 2:
+        return None
+    codes, _ = pd.factorize(labels, sort=True)
+    return np.asarray(codes, dtype=np.int64)
+
+
+def _save(network: FeatureNetwork, about: dict[str, Any], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = folder / "network.safetensors"
+    save_tensors(network.state_dict(), weights)
+    network.sha256 = about["sha256"] = sha256_of(weights)
+    (folder / "config.json").write_text(json.dumps(about, indent=2) + "\n")
+
+
+def load_features(folder: Path) -> FeatureNetwork:
+    """The network that the stage `features` has written.
+
+    Raises UserError where it is missing, damaged, or not the file that config.json names.
+    """
+    folder = Path(folder)
+    weights = folder / "network.safetensors"
+    try:
+        about = json.loads((folder / "config.json").read_text())
+        sha256 = sha256_of(weights)
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{error.filename} does not exist; run the stage `features` first (dvc repro features)"
+        ) from None
+    except ValueError:
+        raise UserError(f"{folder / 'config.json'} is damaged; run dvc repro -f features") from None
+    if sha256 != about["sha256"]:
+        raise UserError(f"{weights} is not the network that config.json describes; run dvc repro -f features")
+    if about["network"] == "local":
+        trunk: nn.Module = LocalTrunk(about["channels"], about["width"])
+    else:
+        from roigan.features import pretrained as pretrained
+
+        trunk = pretrained.build(about["network"])
+    network = FeatureNetwork(about["network"], trunk, sha256)
+    network.load_state_dict(load_file(weights))
+    return network

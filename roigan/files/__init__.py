@@ -1,0 +1,1 @@
+"""Where things lie, files written atomically, tensors on disk."""

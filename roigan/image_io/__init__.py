@@ -1,0 +1,1 @@
+"""Picture files: decoded for training, or read and written without loss."""

@@ -1,0 +1,162 @@
+"""Completing pictures of any size and mode: the region is cut out, generated and pasted back.
+
+A square window around the region is brought to the model's resolution, completed, brought back, and pasted
+where the mask says. Every other pixel keeps its value bit for bit, in the picture's own mode and depth (see
+`roigan.pixels`). Several regions share one window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from roigan.errors import UserError
+from roigan.image_io.lossless import Picture, as_channels, look, paint
+from roigan.systems.model import Model
+
+
+class Window(NamedTuple):
+    """A square of a picture, in pixels; it reaches over the border where the picture is too narrow for it."""
+
+    top: int
+    left: int
+    side: int
+
+
+def complete_pictures(
+    model: Model,
+    pictures: Sequence[Picture],
+    masks: Sequence[np.ndarray],
+    seed: int = 0,
+    c: Sequence[float] | None = None,
+    k: Sequence[int] | None = None,
+    context: float = 2.0,
+) -> list[Picture]:
+    """Complete pictures in one batch, all with the same latent vector.
+
+    masks: bool [H, W] each, True = generate. c: sliders in [-1, 1], k: values of the codes; where fewer than
+    the model's are given, the rest are 0; None draws them from the seed. context: the window's side as a
+    multiple of the region's longer side; a window is never smaller than the model's resolution, if the
+    picture has it. New pixels are opaque. Raises UserError for a mask that is empty or of another size, and
+    for controls out of range.
+    """
+    sliders, codes = controls(model, c, k)
+    windows = [
+        window(picture, M, model.image_size, context) for picture, M in zip(pictures, masks, strict=True)
+    ]
+    cuts = [
+        cut(picture, M, where, model.image_size, model.channels)
+        for picture, M, where in zip(pictures, masks, windows, strict=True)
+    ]
+    x, M = (torch.stack(tensors) for tensors in zip(*cuts, strict=True))  # [B, C, S, S], [B, 1, S, S]
+    z = model.latent(1, torch.Generator().manual_seed(seed), sliders, codes).expand(len(x), -1)
+    y = model.complete(x, M, z).cpu()
+    return [paste(*parts) for parts in zip(pictures, masks, windows, y, strict=True)]
+
+
+def complete_picture(
+    model: Model,
+    picture: Picture,
+    mask: np.ndarray,
+    seed: int = 0,
+    c: Sequence[float] | None = None,
+    k: Sequence[int] | None = None,
+    context: float = 2.0,
+) -> Picture:
+    """Complete one picture; see `complete_pictures`."""
+    return complete_pictures(model, [picture], [mask], seed, c, k, context)[0]
+
+
+def controls(
+    model: Model, c: Sequence[float] | None, k: Sequence[int] | None
+) -> tuple[Tensor | None, list[int] | None]:
+    """Check the controls against the model and fill them up with zeros; None stays None (= random)."""
+    for name, given, count in (("c", c, model.sliders), ("k", k, model.codes)):
+        if given is not None and len(given) > count:
+            at_most = f"the model takes at most {count}" if count else "this model has no such controls"
+            raise UserError(f"{name} has {len(given)} numbers, but {at_most}")
+    for i, value in enumerate(c or []):
+        if not -1 <= value <= 1:
+            raise UserError(f"c: slider {i} is {value:g}, but sliders go from -1 to 1")
+    for i, number in enumerate(k or []):
+        if not 0 <= number < model.values:
+            raise UserError(f"k: code {i} is {number}, but codes go from 0 to {model.values - 1}")
+    sliders = None if c is None else torch.tensor([*c, *[0.0] * (model.sliders - len(c))])
+    return sliders, None if k is None else [*k, *[0] * (model.codes - len(k))]
+
+
+def check_mask(picture: Picture, mask: np.ndarray) -> None:
+    """Raise UserError for a mask (bool [H, W]) of another size than the picture, or without any region."""
+    height, width = picture.shape[:2] if isinstance(picture, np.ndarray) else picture.size[::-1]
+    if mask.shape != (height, width):
+        raise UserError(
+            f"the mask is {mask.shape[1]}x{mask.shape[0]} pixels, the image {width}x{height}; they must agree"
+        )
+    if not mask.any():
+        raise UserError("the mask is empty: no pixel is white (>= 128), so there is nothing to generate")
+
+
+def window(picture: Picture, mask: np.ndarray, size: int, context: float) -> Window:
+    """The window around the region of `mask` (bool [H, W]), shifted into the picture as far as it fits."""
+    check_mask(picture, mask)
+    height, width = mask.shape
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    extent = int(max(rows[-1] - rows[0], columns[-1] - columns[0])) + 1
+    side = max(extent, min(max(size, round(context * extent)), height, width))
+    return Window(_start(rows, side, height), _start(columns, side, width), side)
+
+
+def _start(marked: np.ndarray, side: int, length: int) -> int:
+    """Where a window of `side` around the marked rows (or columns) of a picture of `length` begins."""
+    if side > length:
+        return (length - side) // 2
+    return int(np.clip((marked[0] + marked[-1] + 1 - side) // 2, 0, length - side))
+
+
+def cut(picture: Picture, mask: np.ndarray, where: Window, size: int, channels: int) -> tuple[Tensor, Tensor]:
+    """The window at the model's resolution: x [C, S, S] in [-1, 1], M [1, S, S] in {0, 1}.
+
+    Beyond the picture's border picture and mask are mirrored, so that nothing of the region is shown there.
+    """
+    inside, margins = _visible(where, mask.shape)
+    seen = np.pad(look(picture, inside), [*margins, (0, 0)], "symmetric")  # [side, side, 1 or 3] in [0, 1]
+    marked = np.pad(mask[inside], margins, "symmetric").astype(np.float32)  # [side, side]
+    # resized as one array: whatever a hidden pixel has touched, however lightly, is generated
+    both = _resize(np.dstack([seen, marked]), size, cv2.INTER_LINEAR)
+    x = torch.from_numpy(as_channels(both[..., :-1], channels)).movedim(-1, 0) * 2 - 1
+    M = torch.from_numpy(both[..., -1] > 0).float()[None]
+    return x.contiguous(), M
+
+
+def paste(picture: Picture, mask: np.ndarray, where: Window, y: Tensor) -> Picture:
+    """A copy of the picture with the window's completion y [C, S, S] where the mask says."""
+    filled = ((y.movedim(0, -1).float() + 1) / 2).clamp(0, 1).numpy()  # [S, S, C]
+    filled = _resize(filled, where.side, cv2.INTER_CUBIC)
+    inside, ((above, _), (before, _)) = _visible(where, mask.shape)
+    height, width = mask[inside].shape
+    return paint(picture, inside, mask[inside], filled[above : above + height, before : before + width])
+
+
+def _resize(seen: np.ndarray, side: int, enlarge: int) -> np.ndarray:
+    """[s, s, C] in [0, 1] -> [side, side, C] in [0, 1]; enlarge: OpenCV's method where side > s."""
+    if side == len(seen):
+        return seen
+    method = cv2.INTER_AREA if side < len(seen) else enlarge
+    return cv2.resize(seen, (side, side), interpolation=method).reshape(side, side, -1).clip(0, 1)
+
+
+def _visible(
+    where: Window, shape: tuple[int, ...]
+) -> tuple[tuple[slice, slice], tuple[tuple[int, int], tuple[int, int]]]:
+    """(the part of a window that lies in a picture [H, W], how far the window reaches over each border)."""
+    slices, margins = [], []
+    for start, length in zip((where.top, where.left), shape, strict=True):
+        low, high = max(start, 0), min(start + where.side, length)
+        slices.append(slice(low, high))
+        margins.append((low - start, start + where.side - high))
+    return (slices[0], slices[1]), (margins[0], margins[1])

@@ -1,0 +1,271 @@
+"""The report: what a run came to, as one self-contained HTML page."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.figure import Figure
+from PIL import Image
+
+from roigan.config import Params
+from roigan.config.systems.by_name import MODELS
+from roigan.errors import UserError
+
+
+class Metric(NamedTuple):
+    """How a column of the evaluation table reads."""
+
+    label: str
+    arrow: str
+    """↑ higher is better, ↓ lower is better, →1 the nearer to 1 the better."""
+    digits: int
+    meaning: str
+
+
+METRICS = {
+    "fid": Metric(
+        "FID", "↓", 2, "distance from real images in the features' mean and covariance (Heusel 2017)"
+    ),
+    "kid": Metric("KID", "↓", 4, "the same by a polynomial kernel, unbiased on small sets (Bińkowski 2018)"),
+    "pids": Metric(
+        "P-IDS",
+        "↑",
+        3,
+        "share of fillings that a linear judge finds more real than their originals (Zhao 2021)",
+    ),
+    "uids": Metric("U-IDS", "↑", 3, "error rate of that judge; 0.5 is best, what real images have"),
+    "percep": Metric(
+        "percep",
+        "↓",
+        3,
+        "distance from the original's feature maps in the region; punishes a foreign filling",
+    ),
+    "l1": Metric("L1", "↓", 4, "mean absolute error inside the region; favours blur"),
+    "psnr": Metric("PSNR", "↑", 2, "peak signal-to-noise ratio in dB; favours blur likewise"),
+    "ssim": Metric("SSIM", "↑", 3, "structural similarity to the original (Wang 2004)"),
+    "border": Metric(
+        "border", "→1", 2, "jump across the region's edge relative to the real image's; more is a seam"
+    ),
+    "chroma": Metric(
+        "chroma", "→1", 2, "change of colour inside the region relative to the real image's; more are specks"
+    ),
+    "diversity": Metric("diversity", "↑", 4, "how much fillings of one region differ when z is drawn anew"),
+    "mse_known": Metric("MSE", "↓", 4, "squared error at known pixels on the scale [-1, 1]"),
+    "satisfied": Metric("satisfied", "↑", 3, "share of known pixels whose squared error is below 0.1"),
+}
+
+METHODS = {
+    "roigan": ("RoI-GAN", "the registered model, averaged weights"),
+    "gan": ("GAN", "the registered model, averaged weights; it hears nothing of the known pixels"),
+    "cgan": ("CGAN", "the registered model, averaged weights; it hears the known pixels"),
+    "pixelwise": (
+        "pixel-wise",
+        "CGAN with a penalty on known pixels (Ruffino et al. 2019); averaged weights",
+    ),
+    "glcic": ("GLCIC", "the registered model, averaged weights; the baseline of Iizuka et al. (2017)"),
+    "fmm": ("FMM", "fast marching, OpenCV's inpainting after Telea (2004); needs no training"),
+    "nearest": ("nearest", "the region of the training image whose known pixels are nearest: pure memory"),
+    "champion": ("champion", "the model that had the alias when this one was evaluated"),
+    "real": ("real", "the unmasked originals: the floor that a finite sample leaves; no competitor"),
+}
+METHODS |= {
+    f"{system} whole": (
+        f"{METHODS[system][0]}, whole",
+        "its generator's image as it is; known pixels may differ",
+    )
+    for system in MODELS
+}
+FLOOR = "real"  # all others compete
+
+FLAT = 0.05  # D/adv counts as unmoved within this share of its dead value
+
+
+class Row(NamedTuple):
+    """A method's row under one mask family; cells are (text, is the best)."""
+
+    method: str
+    n: int
+    cells: list[tuple[str, bool]]
+
+
+class Shown(NamedTuple):
+    """A picture of the page."""
+
+    title: str
+    caption: str
+    uri: str
+
+
+def render(
+    params: Params,
+    table: pd.DataFrame,
+    control: pd.DataFrame,
+    history: pd.DataFrame,
+    promotion: Mapping[str, Any],
+    lineage: Sequence[tuple[str, str, str]],
+    figures: Mapping[str, Sequence[Shown]],
+) -> str:
+    """The page.
+
+    table, control, history, promotion: reports/evaluation.csv, control.csv, history.csv, promotion.json;
+    lineage: (step, what, hash) in the order of the data's way; figures: section -> its pictures, the sections
+    being completions, more, sliders, codes, independence, samples, losses and data.
+    """
+    environment = Environment(
+        loader=PackageLoader("roigan.report", ""), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    page: str = environment.get_template("page.html.j2").render(
+        title=METHODS[params.model.system][0],
+        params=yaml.safe_dump(params.model_dump(mode="json", by_alias=True), sort_keys=False),
+        metrics=[METRICS[name] for name in METRICS if name in table.columns],
+        methods=[METHODS.get(name, (name, "")) for name in table["method"].unique()],
+        families={mask: table_rows(rows) for mask, rows in table.groupby("mask", sort=False)},
+        competitors=", ".join(METHODS[name][0] for name in table["method"].unique() if name != FLOOR),
+        control=control_rows(control),
+        promotion=promotion,
+        training=training_verdict(history, params.losses.dead),
+        lineage=lineage,
+        figures=figures,
+    )
+    return page
+
+
+def table_rows(rows: pd.DataFrame) -> list[Row]:
+    """The rows of one mask family with the best value of each column marked.
+
+    Best among the competitors alone; real images are the floor, and a lone competitor beats nobody.
+    """
+    rivals = rows[rows["method"] != FLOOR]
+    measured = rows.dropna(axis=1, how="all").columns  # grey images have no chroma
+    columns = [name for name in METRICS if name in measured]
+    best = {name: _best(METRICS[name], rivals[name]) for name in columns} if len(rivals) > 1 else {}
+    result = []
+    for _, row in rows.iterrows():
+        rival = row["method"] != FLOOR
+        cells = []
+        for name in columns:
+            value, digits = float(row[name]), METRICS[name].digits
+            text = f"{value:.{digits}f}" if np.isfinite(value) else "–"
+            cells.append((text, rival and value == best.get(name)))
+        result.append(Row(METHODS.get(row["method"], (row["method"],))[0], int(row["n"]), cells))
+    return result
+
+
+def _best(metric: Metric, values: pd.Series) -> float | None:
+    values = values.dropna()
+    if values.empty or values.nunique() == 1:
+        return None
+    if metric.arrow == "→1":
+        return float(min(values, key=lambda value: abs(value - 1)))
+    return float(values.max() if metric.arrow == "↑" else values.min())
+
+
+def control_rows(control: pd.DataFrame) -> list[dict[str, str]]:
+    """The rows of the table of controls as text."""
+    return [
+        {
+            "control": row["control"],
+            "kind": "slider, R²" if row["control"].startswith("c") else "code, accuracy",
+            "read": f"{row['read']:.2f}",
+            "chance": f"{row['chance']:.2f}",
+            "effect": f"{255 * row['effect']:.1f}",
+            "consistency": f"{row['consistency']:.2f}",
+            "leakage": f"{row['leakage']:g}",
+        }
+        for row in control.to_dict("records")
+    ]
+
+
+def training_verdict(history: pd.DataFrame, dead: float) -> tuple[bool, str]:
+    """(is it well, a sentence) on whether the discriminator gave the generator anything to learn from."""
+    if "D/adv" not in history.columns or history["D/adv"].dropna().empty or not dead:
+        return True, "The history has no loss of D to judge."
+    loss = history["D/adv"].dropna()
+    late = loss.iloc[len(loss) // 2 :]
+    if ((late - dead).abs() < FLAT * dead).all():
+        return False, (
+            f"The discriminator is dead: its loss D/adv stays near {dead:.3g} (last {late.iloc[-1]:.3f}): "
+            "the generator had no adversarial signal at all. Raise train.lr_d, or train longer."
+        )
+    if (late < FLAT * dead).all():
+        return False, (
+            f"The discriminator wins outright: its loss D/adv stays near 0 (last {late.iloc[-1]:.3f}): "
+            "the generator learns little from it. Lower train.lr_d."
+        )
+    return True, (
+        f"The discriminator is alive: its loss D/adv went from {loss.iloc[0]:.2f} to {loss.iloc[-1]:.2f} "
+        f"({dead:.3g} would be dead, 0 would be a discriminator that wins outright)."
+    )
+
+
+def way_of_the_data(
+    params: Params, statistics: Mapping[str, Any], features: Mapping[str, Any], version: Any
+) -> list[tuple[str, str, str]]:
+    """The lineage: (step, what, hash) from the data to the registered version.
+
+    statistics: data/prepared/statistics.json; features: data/features/config.json; version: the registry's
+    record with its name, number, run_id and tags.
+    """
+    counts = ", ".join(f"{count} {split}" for split, count in statistics["counts"].items())
+    size, tags = statistics["image_size"], version.tags
+    data = f"{statistics['source']}, {size} x {size}, {counts}"
+    taught = "these images" if features.get("trained_on") == statistics["data"] else "other images"
+    code = f"at commit {tags['git.commit']}" if "git.commit" in tags else "outside version control"
+    run = f"{params.train.steps} steps of {params.train.batch_size} images, {code}; MLflow run"
+    return [
+        ("data", data, statistics["data"]),
+        ("masks", ", ".join(params.masks.evaluate), tags.get("masks", "")),
+        ("features", f"{features['network']}, trained on {taught}", features["sha256"]),
+        ("parameters", "params.yaml, below", params.fingerprint()),
+        ("run", run, version.run_id or ""),
+        ("version", f"{version.name}, version {version.version}; weights", tags.get("sha256", "")),
+    ]
+
+
+def shown(title: str, picture: np.ndarray | Figure | Path, caption: str = "") -> Shown:
+    """A picture for the page, inlined as a PNG data URI: a uint8 array, a matplotlib figure or a PNG file."""
+    return Shown(title, caption, "data:image/png;base64," + base64.b64encode(png(picture)).decode())
+
+
+def png(picture: np.ndarray | Figure | Path) -> bytes:
+    """A picture as the bytes of a PNG file."""
+    if isinstance(picture, Path):
+        if not picture.is_file():
+            raise UserError(f"{picture} does not exist; run dvc repro, which makes it")
+        return picture.read_bytes()
+    buffer = io.BytesIO()
+    if isinstance(picture, Figure):
+        picture.savefig(buffer, format="png", dpi=130)
+    else:
+        Image.fromarray(picture).save(buffer, format="png")
+    return buffer.getvalue()
+
+
+def first_middle_last(folder: Path) -> list[Path]:
+    """Three of the sample grids (or fewer, where there are fewer), in the order of the training."""
+    samples = sorted(folder.glob("*.png"))
+    return [samples[i] for i in sorted({0, len(samples) // 2, len(samples) - 1})] if samples else []
+
+
+def read_json(path: Path) -> Any:
+    """A JSON output of an earlier stage."""
+    if not path.is_file():
+        raise UserError(f"{path} does not exist; run dvc repro, which makes it")
+    return json.loads(path.read_text())
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A CSV output of an earlier stage."""
+    if not path.is_file():
+        raise UserError(f"{path} does not exist; run dvc repro, which makes it")
+    return pd.read_csv(path)

@@ -1,0 +1,1 @@
+"""RoI-GAN: networks, losses and players."""

@@ -1,0 +1,123 @@
+"""RoI-GAN: new content inside a region under the control of sliders.
+
+V. Korshunov, Region-Selected Image Generation with Generative Adversarial Networks, Ukrainian Catholic
+University 2020; equations are numbered as there.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import ClassVar, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from roigan.config import RoIGANParams
+from roigan.game import Batch, Player, Terms, generator_and_discriminator
+from roigan.images.colours import brightness
+from roigan.losses import adversarial, features, latent, reconstruction
+from roigan.nets.control_reader import Reader
+from roigan.nets.latent import join_latent
+from roigan.systems.roigan.networks import Discriminator, Generator, QHead
+
+
+class FeatureMaps(Protocol):
+    """The network behind the perceptual loss."""
+
+    def maps(self, x: Tensor) -> list[Tensor]:
+        """x [B, C, H, W] in [-1, 1] -> its ReLU maps."""
+
+
+class RoIGAN:
+    """The networks, losses and players of RoI-GAN."""
+
+    generator: ClassVar[type[nn.Module]] = Generator
+
+    def __init__(self, params: RoIGANParams, perceptual: FeatureMaps) -> None:
+        size, channels, model = params.data.image_size, params.data.channels, params.model
+        self.params, self.perceptual = params, perceptual
+        self.nets: dict[str, nn.Module] = {
+            "G": Generator(size, channels, model),
+            "D": Discriminator(size, channels, model),
+        }
+        if params.losses.info:  # a head that nothing trains would be dead weight
+            controls = (model.sliders, model.codes, model.values)
+            self.nets["Q"] = (
+                Reader(size, 1, controls, model.width, equalised=model.equalized)
+                if model.reader == "own"
+                else QHead(model)
+            )
+
+    def players(self) -> list[Player]:
+        """G, then D. Q belongs to G's player: both gain when the region tells its controls."""
+        return generator_and_discriminator(self.nets, self.loss_G, self.loss_D, self.params.train)
+
+    def loss_D(self, nets: SimpleNamespace, batch: Batch) -> Terms:
+        """(3.19): hinge + penalty on the gradient + zero concentration."""
+        x, M, w, gp = batch.x, batch.M, self.params.losses, self.params.penalty
+        if "y" not in batch.kept:
+            with torch.no_grad():
+                batch.kept["y"] = nets.G(x, M, self.latent(batch)[0]).y
+        y = batch.kept["y"]
+        real, fake = nets.D(torch.cat([x, y]), torch.cat([M, M])).scores.chunk(2)  # one forward for both
+        terms = {
+            "adv": w.adv_d * adversarial.hinge_d(real, fake),
+            "zero": w.zero * adversarial.zero_centred(real),
+        }
+        if w.gp and batch.step % gp.every == 0:
+            reduce = {"mean": torch.mean, "sum": torch.sum}[gp.scores]
+            penalty = adversarial.gradient_penalty(
+                lambda t: reduce(nets.D(t, M).scores, dim=1), x, y, M, batch.draws.uniform("gp"), gp.region
+            )
+            terms["gp"] = w.gp * gp.every * penalty
+        return terms
+
+    def loss_G(self, nets: SimpleNamespace, batch: Batch) -> Terms:
+        """(3.18): adversarial, style (tv, perceptual, feature matching), divergence and information."""
+        x, M, w = batch.x, batch.M, self.params.losses
+        z, c, k = self.latent(batch)
+        G, y, mu, logvar = nets.G(x, M, z)
+        batch.kept["y"] = y.detach()
+        fake = nets.D(y, M)
+        terms = {"adv": w.adv_g * adversarial.hinge_g(fake.scores)}
+        if w.fm:
+            with torch.no_grad():
+                real = nets.D(x, M)
+            terms["fm"] = w.fm * features.matching(fake.maps, real.maps)
+        if w.perceptual or w.style:
+            with torch.no_grad():
+                V_x = self.perceptual.maps(x)
+            V = [v.unflatten(0, (2, -1)) for v in self.perceptual.maps(torch.cat([G, y]))]  # G's, y's
+            # matching() takes the mean over both, (3.12) their sum
+            if w.perceptual:
+                terms["perceptual"] = w.perceptual * 2 * features.matching(V, V_x)
+            if w.style:
+                terms["style"] = w.style * 2 * features.style(V, V_x)
+        if w.tv:
+            terms["tv"] = w.tv * reconstruction.total_variation(y, M)
+        if w.chroma and y.shape[1] == 3:
+            terms["chroma"] = w.chroma * reconstruction.chroma_variation(y, M)
+        if w.l1:
+            terms["l1"] = w.l1 * reconstruction.l1(G, x)
+        if w.known:
+            terms["known"] = w.known * reconstruction.known_error(G, x, M)
+        if w.kl:
+            terms["kl"] = w.kl * latent.kl_standard_normal(mu, logvar)
+        if w.info:
+            own = self.params.model.reader == "own"
+            # blind to colours: a tint of the region tells a control for next to nothing, and looks false
+            reading = nets.Q(brightness(y), M) if own else nets.Q(fake.trunk)
+            terms["info_c"] = w.info * latent.gaussian_nll(c, reading.mu, reading.logvar)
+            terms["info_k"] = w.info * latent.categorical_nll(k, reading.logits)
+        return terms
+
+    def latent(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """The step's z = cat(z0, c, k) [B, 256], with c [B, sliders] and k as numbers [B, codes].
+
+        Both players see the same z in a step.
+        """
+        model, draws = self.params.model, batch.draws
+        z0 = draws.normal("z0", model.noise)
+        c = 2 * draws.uniform("c", model.sliders) - 1
+        k = draws.integers("k", model.values, model.codes)
+        return join_latent(z0, c, k, model.values), c, k

@@ -1,0 +1,1 @@
+"""What one worker does: loop, batches, checkpoint, progress, precision, samples."""

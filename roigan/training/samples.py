@@ -1,0 +1,40 @@
+"""Sample grids: fixed validation images under fixed masks, filled with fixed noise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from roigan.config import Params
+from roigan.corruptions.sampling import sample
+from roigan.files import paths
+from roigan.images.arrays import load_split, to_float, to_uint8
+from roigan.images.blending import complete
+from roigan.images.grids import grid
+from roigan.nets.latent import draw_latent
+
+SHOWN = 9  # images in a grid
+
+
+class Showcase:
+    """The same images, masks and noise at every look, so that two grids of a run can be compared."""
+
+    def __init__(self, params: Params, root: Path, device: torch.device) -> None:
+        generator = torch.Generator().manual_seed(params.train.seed)
+        x = to_float(np.array(load_split(root / paths.PREPARED, "val")[:SHOWN]))
+        families = [family for family, weight in params.masks.train.items() if weight > 0]
+        size, model = params.data.image_size, params.model
+        share = -(-len(x) // len(families))
+        drawn = [sample(family, share, size, generator, params.masks.known_share) for family in families]
+        self.x, self.M = x.to(device), torch.cat(drawn)[: len(x)].to(device)
+        self.z = [draw_latent(len(x), model.latent, generator).to(device) for _ in range(2)]
+
+    @torch.no_grad()
+    def picture(self, G: nn.Module) -> np.ndarray:
+        """Rows: image, hole, two fillings; uint8 [H', W', 3]."""
+        hole = complete(self.x, torch.zeros_like(self.x), self.M)
+        fillings = [G(self.x, self.M, z).y for z in self.z]
+        return grid(to_uint8(torch.cat([self.x, hole, *fillings])), len(self.x))

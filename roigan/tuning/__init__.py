@@ -1,0 +1,1 @@
+"""Trials of a search: objective, table, live table, figures."""
