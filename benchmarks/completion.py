@@ -31,7 +31,7 @@ def main() -> None:
 def cost(params: Params, on: torch.device) -> tuple[float, int]:
     """(completions per second of one image at a time, parameters of G)."""
     size, channels, generator = params.data.image_size, params.data.channels, torch.Generator().manual_seed(0)
-    G = SYSTEMS[params.model.system].generator(size, channels, params.model).to(on).eval()
+    G = SYSTEMS[params.model.system].networks["G"](size, channels, params.model).to(on).eval()
     x = torch.rand(1, channels, size, size, device=on) * 2 - 1
     M = sample("ellipse", 1, size, generator).to(on)
     z = draw_latent(1, params.model.latent, generator).to(on)

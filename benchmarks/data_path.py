@@ -11,8 +11,8 @@ import torch
 
 from benchmarks.measuring import device, finish, rate
 from roigan.config import load_params
-from roigan.training.batches import Shuffled, make_batch, training_masks
-from roigan.training.worker import Place
+from roigan.training.batches import Batches, training_masks
+from roigan.training.worker import Worker
 
 
 def main() -> None:
@@ -20,14 +20,13 @@ def main() -> None:
     torch.set_num_threads(1)
     images = torch.randint(256, (6400, 64, 64, 3), dtype=torch.uint8, device=on)
     n = params.train.batch_size
-    order = Shuffled(len(images), n, 0)
-    sampler = training_masks(params, Path())
-    place = Place("benchmark", Path(), lambda row, folder: None, Path())
+    worker = Worker("benchmark", Path(), lambda row, folder: None, Path())
+    batches = Batches(params, images, None, training_masks(params, Path()), worker)
     step = 0
 
     def work() -> None:
         nonlocal step
-        make_batch(params, images, order, sampler, step, place)
+        batches.draw(step)
         step += 1
 
     finish("data_path", round(rate(work, n, on)), on, batch=n)

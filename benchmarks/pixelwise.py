@@ -40,7 +40,7 @@ from roigan.images.grids import save_png
 from roigan.report.figures import comparison
 from roigan.systems.model import Model
 from roigan.training.loop import train
-from roigan.training.worker import Place
+from roigan.training.worker import Worker
 
 RESULTS, IMAGES = Path("docs/results/pixelwise.csv"), Path("docs/images")
 KEY = ["dataset", "grid", "system", "lam", "seed"]
@@ -164,8 +164,8 @@ def run(params: Params, folder: Path, exams: dict[str, Exam], keep: Path | None)
 
     with tempfile.TemporaryDirectory() as temporary:
         scratch = Path(temporary)
-        place = Place("sweep", folder.resolve(), look, scratch / "run", device=device())
-        failure = train(params, place)
+        worker = Worker("sweep", folder.resolve(), look, scratch / "run", device=device())
+        failure = train(params, worker)
         if failure:
             print(failure, file=sys.stderr)
         if not best["epoch"]:

@@ -19,10 +19,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measuring import device, duration, finish, peak_flops
 from roigan.config import changed, load_params
+from roigan.corruptions.corruption import Corruption
 from roigan.corruptions.sampling import Sampler
 from roigan.features.network import FeatureNetwork
 from roigan.features.pretrained import build
-from roigan.game import Batch, Draws, Nets, play
+from roigan.game import Batch, Nets, StepRandom, play
 from roigan.systems.by_name import SYSTEMS
 from roigan.training.allocator import keep_memory
 from roigan.training.precision import choose_precision
@@ -103,9 +104,10 @@ def prepare(on: torch.device, changes: dict[str, Any]) -> Prepared:
 
     def step() -> None:
         nonlocal count
-        draws = Draws(0, count, n, device=on)
-        batch = Batch(x, sampler(draws.uniform("M", sampler.draws)), draws, count, {}, x)
-        play(players, nets, batch, autocast)
+        draws = StepRandom(0, count, n, device=on)
+        M = sampler(draws.uniform("M", sampler.draws))
+        batch = Batch(x, Corruption.region("identity", M), draws, count, x)
+        play(players, nets, lambda turn: batch, autocast)
         count += 1
 
     return Prepared(n, precision, {**system.nets, "perceptual": perceptual.trunk}, step)

@@ -26,7 +26,7 @@ from roigan.files import paths
 from roigan.images.arrays import load_split, load_statistics
 from roigan.systems.model import Model
 from roigan.training.loop import train
-from roigan.training.worker import Place
+from roigan.training.worker import Worker
 
 FAMILIES = ("ellipse", "rectangle", "mixture")
 SETTING = {"train.steps": 856, "train.num_workers": 0, "train.precision": "fp32"}  # twice through 6,858 faces
@@ -52,11 +52,11 @@ def trained(name: str, params: Params) -> tuple[Model | None, list[dict[str, Any
     """A model, its history, and why there is none, if so."""
     with tempfile.TemporaryDirectory() as scratch:
         rows: list[dict[str, Any]] = []
-        place = Place(
+        worker = Worker(
             name, Path(), lambda row, folder: rows.append(row), Path(scratch),
             say=lambda line: print(f"{name}: {line}", file=sys.stderr),
         )  # fmt: skip
-        failure = train(params, place)
+        failure = train(params, worker)
         return None if failure else Model.load(Path(scratch) / "model"), rows, failure
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from roigan.config import TrainParams
+from roigan.corruptions.corruption import Corruption
 
 
-class Draws:
-    """Named random numbers for the images of one step.
+class StepRandom:
+    """Named random numbers for the images of one turn of one step.
 
     They are drawn for the whole batch and sliced to the rank's own rows, on the CPU: so they depend neither
     on the number of ranks, nor on the device, nor on what was drawn before, and a resumed run needs no saved
@@ -24,9 +25,16 @@ class Draws:
     """
 
     def __init__(
-        self, seed: int, step: int, total: int, rows: slice = slice(None), device: torch.device | str = "cpu"
+        self,
+        seed: int,
+        step: int,
+        total: int,
+        rows: slice = slice(None),
+        device: torch.device | str = "cpu",
+        turn: int = 0,
     ) -> None:
-        self.seed, self.step, self.total, self.rows, self.device = seed, step, total, rows, device
+        self.name = f"{seed} {step}" + (f".{turn}" if turn else "")
+        self.total, self.rows, self.device = total, rows, device
 
     def uniform(self, purpose: str, *shape: int) -> Tensor:
         """U(0, 1), float32 [rows, *shape] on the device."""
@@ -41,7 +49,7 @@ class Draws:
         return self._mine(torch.randint(high, (self.total, *shape), generator=self._generator(purpose)))
 
     def _generator(self, purpose: str) -> torch.Generator:
-        digest = hashlib.sha256(f"{self.seed} {self.step} {purpose}".encode()).digest()
+        digest = hashlib.sha256(f"{self.name} {purpose}".encode()).digest()
         return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
     def _mine(self, everyone: Tensor) -> Tensor:
@@ -51,15 +59,39 @@ class Draws:
 Terms = dict[str, Tensor]  # named scalars, already weighted; their sum is the loss; logged as they are
 
 
-class Batch(NamedTuple):
+@dataclass(frozen=True)
+class Batch:
     """What a player sees in a turn."""
 
-    x: Tensor  # images [B, C, H, W] in [-1, 1]
-    M: Tensor  # masks  [B, 1, H, W]: 1 = generate, 0 = keep
-    draws: Draws  # the step's random numbers
+    x: Tensor
+    """Images [B, C, H, W] in [-1, 1]."""
+    corruption: Corruption
+    """What is to be generated of them."""
+    random: StepRandom
+    """The turn's random numbers."""
     step: int
-    kept: dict[str, Tensor]  # what an earlier turn of the step leaves for a later one
-    lent: Tensor  # like x: images that lend G their known pixels; x itself unless train.constraints says so
+    conditioning: Tensor
+    """Like x: the images whose known coordinates G is given; x itself unless train.constraints says so."""
+    labels: Tensor | None = None
+    """int64 [B], where the data has any."""
+    shared: dict[str, Tensor] = field(default_factory=dict)
+    """What `once` has made."""
+
+    @property
+    def M(self) -> Tensor:
+        """[B, 1, H, W] in {0, 1}: the pixels of which anything is generated."""
+        return self.corruption.touched
+
+    def once(self, name: str, make: Callable[[], Tensor]) -> Tensor:
+        """What the first player to ask for it makes of this batch, detached: one forward pass serves all."""
+        if name not in self.shared:
+            with torch.no_grad():
+                self.shared[name] = make()
+        return self.shared[name]
+
+    def share(self, name: str, value: Tensor) -> None:
+        """Leave for the other players what a loss has made anyway."""
+        self.shared[name] = value.detach()
 
 
 Loss = Callable[[Any, Batch], Terms]
@@ -72,7 +104,8 @@ class Player:
     name: str  # "G", "D": metrics are logged as "G/adv", "D/gp"
     nets: Sequence[str]  # names of the networks whose parameters are its own
     loss: Loss  # loss(nets, batch); nets.G, ... are callables; {}: no move
-    optimizer: torch.optim.Optimizer
+    optimizer: torch.optim.Optimizer  # its rates and betas are the system's business
+    turns: int = 1  # moves in a step, one after the other; the i-th turns of all players share a batch
 
 
 def generator_and_discriminator(
@@ -124,22 +157,36 @@ class Nets:
 def play(
     players: Sequence[Player],
     nets: Nets,
-    batch: Batch,
+    draw: Callable[[int], Batch],
     autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
 ) -> Terms:
-    """One step: every player in turn, all on one batch; returns all terms, detached.
+    """One step: every player takes its turns, one player after the other; returns all terms, detached.
 
-    A player whose loss has no terms does not move in that turn: some games have phases.
+    draw: the number of a turn -> its batch. A term is the mean over the turns in which it was computed. A
+    player whose loss has no terms does not move in that turn: some games have phases.
     """
-    logged: Terms = {}
+    batches: dict[int, Batch] = {}
+    logged: dict[str, list[Tensor]] = {}
     for player in players:
-        with nets.turn_of(player) as theirs:
-            with autocast():
-                terms = player.loss(theirs, batch)
-            if not terms:
-                continue
-            player.optimizer.zero_grad(set_to_none=True)
-            torch.stack(list(terms.values())).sum().backward()
-        player.optimizer.step()
-        logged |= {f"{player.name}/{name}": value.detach() for name, value in terms.items()}
-    return logged
+        for turn in range(player.turns):
+            if turn not in batches:
+                batches[turn] = draw(turn)
+            for name, value in _move(player, nets, batches[turn], autocast).items():
+                logged.setdefault(f"{player.name}/{name}", []).append(value.detach())
+    means = {name: torch.stack(values).mean() for name, values in logged.items() if len(values) > 1}
+    return {name: means.get(name, values[0]) for name, values in logged.items()}
+
+
+def _move(
+    player: Player, nets: Nets, batch: Batch, autocast: Callable[[], AbstractContextManager[Any]]
+) -> Terms:
+    """One turn; the terms of its loss."""
+    with nets.turn_of(player) as theirs:
+        with autocast():
+            terms = player.loss(theirs, batch)
+        if not terms:
+            return terms
+        player.optimizer.zero_grad(set_to_none=True)
+        torch.stack(list(terms.values())).sum().backward()
+    player.optimizer.step()
+    return terms

@@ -32,7 +32,7 @@ def model(tmp_path_factory):
     params = RoIGANModel(system="roigan", width=0.1, noise=8, sliders=3, codes=2, values=4)
     torch.manual_seed(0)
     config = {"system": "roigan", "image_size": SIZE, "channels": 3, "model": params.model_dump()}
-    save_model(folder, Generator(SIZE, 3, params), config)
+    save_model(folder, {"G": Generator(SIZE, 3, params)}, config)
     return folder
 
 

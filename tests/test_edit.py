@@ -45,7 +45,7 @@ def model():
     params = RoIGANModel(system="roigan", width=0.1, noise=8, sliders=3, codes=2, values=4, output_norm=False)
     torch.manual_seed(0)
     config = {"image_size": 32, "channels": 3, "model": params.model_dump(), "weights_sha256": "0"}
-    return Model(Generator(32, 3, params), config)
+    return Model({"G": Generator(32, 3, params)}, config)
 
 
 def noise(height, width, mode, rng):

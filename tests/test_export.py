@@ -28,8 +28,8 @@ MODELS = {
 def model(folder: Path, system: str) -> Model:
     torch.manual_seed(0)
     params = MODELS[system]
-    G = SYSTEMS[system].generator(SIZE, 3, params)
-    save_model(folder, G, {"image_size": SIZE, "channels": 3, "model": params.model_dump()})
+    G = SYSTEMS[system].networks["G"](SIZE, 3, params)
+    save_model(folder, {"G": G}, {"image_size": SIZE, "channels": 3, "model": params.model_dump()})
     return Model.load(folder)
 
 

@@ -14,11 +14,12 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from roigan.config import Params, read_yaml
+from roigan.corruptions.corruption import Corruption
 from roigan.corruptions.sampling import Sampler
-from roigan.game import Batch, Draws, Nets, play
+from roigan.game import Batch, Nets, StepRandom, play
 from roigan.nets.latent import join_latent
 from roigan.systems.by_name import SYSTEMS
-from roigan.systems.roigan.networks import Heard
+from roigan.systems.roigan.networks import ControlEncoding
 from tests.conftest import GAN, GLCIC, PIXELWISE, ROOT
 
 
@@ -50,11 +51,11 @@ def batch(params: Params, step: int, rows: slice = slice(None), dtype: torch.dty
     draws = InDtype(params.train.seed, step, total, rows)
     draws.dtype = dtype
     M = sampler(draws.uniform("M", sampler.draws).float()).to(dtype)
-    return Batch(x[rows].to(dtype), M, draws, step, {}, lent[rows].to(dtype))
+    return Batch(x[rows].to(dtype), Corruption.region("identity", M), draws, step, lent[rows].to(dtype))
 
 
-class InDtype(Draws):
-    """Draws in the precision of the test."""
+class InDtype(StepRandom):
+    """StepRandom in the precision of the test."""
 
     dtype = torch.float32
 
@@ -90,7 +91,7 @@ def test_parameter_counts_of_the_thesis(small) -> None:
 def test_controls_are_heard_through_the_noise(small) -> None:
     """Ten sliders have the energy of the noise, ten points on circles twice as much; the thesis hears z."""
     model = small().model
-    heard, generator = Heard(model), torch.Generator().manual_seed(0)
+    heard, generator = ControlEncoding(model), torch.Generator().manual_seed(0)
     c = 2 * torch.rand(20_000, model.sliders, generator=generator) - 1
     k = torch.randint(model.values, (20_000, model.codes), generator=generator)
     z = join_latent(torch.randn(20_000, model.noise, generator=generator), c, k, model.values)
@@ -98,7 +99,7 @@ def test_controls_are_heard_through_the_noise(small) -> None:
     assert torch.equal(inputs[:, model.noise :], controls)
     energies = [part.square().sum(1).mean() for part in inputs.split([model.noise, 10, 20], dim=1)]
     assert torch.stack(energies).tolist() == pytest.approx([146, 146, 292], rel=0.03)
-    plain, nothing = Heard(model.model_copy(update={"direct_controls": False}))(z)
+    plain, nothing = ControlEncoding(model.model_copy(update={"direct_controls": False}))(z)
     assert torch.equal(plain, z)
     assert nothing.shape[1] == 0
 
@@ -125,7 +126,7 @@ def test_no_parameter_is_dead(small, recipe: str) -> None:
     dead, late = set(), batch(params, LATE)
     for player in players:
         player.optimizer.step = lambda: None  # type: ignore[method-assign]
-        play([player], nets, late)
+        play([player], nets, lambda turn: late)
         for name in player.nets:
             for key, parameter in system.nets[name].named_parameters():
                 if parameter.grad is None or not parameter.grad.any():
@@ -141,7 +142,7 @@ def test_a_turn_leaves_the_others_bit_identical(small, recipe: str) -> None:
     nets, late = Nets(system.nets), batch(params, LATE)
     for player in system.players():
         before = copy.deepcopy({n: net.state_dict() for n, net in system.nets.items()})
-        play([player], nets, late)
+        play([player], nets, lambda turn: late)
         for name, net in system.nets.items():
             same = [torch.equal(value, before[name][key]) for key, value in net.state_dict().items()]
             assert (not any(same)) if name in player.nets else all(same), (player.name, name)
@@ -154,7 +155,7 @@ def test_a_player_without_terms_does_not_move(small) -> None:
     G, D = system.players()
     G.loss = lambda nets, batch: {}
     before = copy.deepcopy(system.nets["G"].state_dict())
-    terms = play([G, D], Nets(system.nets), batch(params, 0))
+    terms = play([G, D], Nets(system.nets), lambda turn: batch(params, 0))
     assert all(torch.equal(value, before[key]) for key, value in system.nets["G"].state_dict().items())
     assert not G.optimizer.state
     assert all(name.startswith("D/") for name in terms)
@@ -163,7 +164,7 @@ def test_a_player_without_terms_does_not_move(small) -> None:
 def test_the_terms_are_those_of_the_table(small) -> None:
     params = small(losses__l1=1.0, losses__style=1.0)
     system = build(params)
-    terms = play(system.players(), Nets(system.nets), batch(params, 0))
+    terms = play(system.players(), Nets(system.nets), lambda turn: batch(params, 0))
     assert {name.removeprefix("G/").removeprefix("D/") for name in terms} == {
         "adv", "gp", "zero", "fm", "perceptual", "tv", "chroma", "kl", "info_c", "info_k", "l1", "style",
     }  # fmt: skip
@@ -174,7 +175,7 @@ def test_a_weight_of_zero_removes_the_term(small) -> None:
     off = {f"losses__{name}": 0.0 for name in ("gp", "fm", "perceptual", "tv", "chroma", "kl", "info")}
     params = small(**off)
     system = build(params)
-    terms = play(system.players(), Nets(system.nets), batch(params, 0))
+    terms = play(system.players(), Nets(system.nets), lambda turn: batch(params, 0))
     assert set(terms) == {"D/adv", "D/zero", "G/adv"}
     assert "Q" not in system.nets  # a head that nobody trains is not built
 
@@ -190,7 +191,7 @@ def weights_after(params: Params, rank: int, world: int, wrap) -> dict[str, torc
     share = params.train.batch_size // world
     rows = slice(rank * share, (rank + 1) * share)
     for step in range(STEPS):
-        play(players, nets, batch(params, step, rows, torch.float64))
+        play(players, nets, lambda turn, step=step: batch(params, step, rows, torch.float64))
     return {f"{n}.{k}": v for n, net in system.nets.items() for k, v in net.state_dict().items()}
 
 

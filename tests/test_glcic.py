@@ -29,7 +29,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     torch.manual_seed(0)
     folder: Path = tmp_path_factory.mktemp("model")
     config = {"system": "glcic", "image_size": 16, "channels": 3, "model": PARAMS.model_dump()}
-    save_model(folder, Generator(16, 3, PARAMS), config)
+    save_model(folder, {"G": Generator(16, 3, PARAMS)}, config)
     return Model.load(folder)
 
 
@@ -71,7 +71,10 @@ def test_the_three_phases(small: Callable[..., Params]) -> None:
     params = small(train__steps=100, **GLCIC)
     system = build(params)
     nets = Nets(system.nets)
-    moved = {step: set(play(system.players(), nets, batch(params, step))) for step in (0, 17, 18, 19, 20, 99)}
+    moved = {
+        step: set(play(system.players(), nets, lambda turn, step=step: batch(params, step)))
+        for step in (0, 17, 18, 19, 20, 99)
+    }
     both = {"G/mse", "G/adv", "D/adv"}
     assert moved == {0: {"G/mse"}, 17: {"G/mse"}, 18: {"D/adv"}, 19: {"D/adv"}, 20: both, 99: both}
 
@@ -81,7 +84,7 @@ def test_learns_to_fill_in(small: Callable[..., Params]) -> None:
     params = small(train__steps=1000, train__lr_g=3e-3, **GLCIC)
     system = build(params)
     nets, players, only = Nets(system.nets), system.players(), batch(params, 0)
-    errors = [play(players, nets, only)["G/mse"].item() for _ in range(40)]
+    errors = [play(players, nets, lambda turn: only)["G/mse"].item() for _ in range(40)]
     assert errors[-1] < 0.8 * errors[0]
 
 

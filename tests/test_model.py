@@ -25,7 +25,7 @@ CONFIG = {"system": "roigan", "image_size": 16, "channels": 3, "model": PARAMS.m
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("model")
-    save_model(folder, Generator(16, 3, PARAMS), CONFIG)
+    save_model(folder, {"G": Generator(16, 3, PARAMS)}, CONFIG)
     return folder
 
 
@@ -119,7 +119,7 @@ def test_a_config_that_lacks_something_is_named(folder: Path, tmp_path: Path, ke
 
 def test_a_release_has_half_the_size_and_nearly_the_same_pixels(folder: Path, tmp_path: Path) -> None:
     model = Model.load(folder)
-    save_model(tmp_path / "released", model.G, model.config, torch.bfloat16)
+    save_model(tmp_path / "released", {"G": model.G}, model.config, torch.bfloat16)
     released = Model.load(tmp_path / "released")
     sizes = [(place / "generator.safetensors").stat().st_size for place in (folder, tmp_path / "released")]
     assert sizes[1] < 0.6 * sizes[0]

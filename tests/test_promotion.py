@@ -55,7 +55,7 @@ def train(params: Params, size: int, brightness: float) -> None:
     G = Generator(size, 3, model)
     torch.nn.init.constant_(G.to_image.bias, brightness)
     config = {"image_size": size, "channels": 3, "model": model.model_dump(), "fingerprint": "f00d"}
-    save_model(paths.MODEL, G, config)
+    save_model(paths.MODEL, {"G": G}, config)
 
 
 def test_the_stage_compares_with_the_champion(project, capsys):

@@ -16,7 +16,7 @@ from roigan.config import Objective, TuneParams, load_params, presets
 from roigan.errors import UserError
 from roigan.launch import tuning
 from roigan.training.loop import train
-from roigan.training.worker import Place
+from roigan.training.worker import Worker
 from roigan.tuning.figures import fronts, importance, importances, parallel, slices
 from roigan.tuning.live_table import Board
 from roigan.tuning.objective import WORST, check, combinations, cost, count, scores, trial_params, unread
@@ -140,7 +140,7 @@ def test_a_trial_is_measured_on_validation_images(small, prepared: Path, tmp_pat
     own = trial_params(searching(small, objectives=objectives), {"losses.fm": 0.5})
     assert (own.losses.fm, own.train.steps, own.train.report_every) == (0.5, 4, 2)  # type: ignore[attr-defined]
     rows: list[dict] = []
-    train(own, Place("trial", prepared, lambda row, folder: rows.append(row), tmp_path / "run"))
+    train(own, Worker("trial", prepared, lambda row, folder: rows.append(row), tmp_path / "run"))
     assert [row["step"] for row in rows] == [2, 4]
     found = scores(tmp_path / "run" / "model", rows[-1], own, prepared)
     assert list(found) == ["fid_ellipse", "psnr_rectangle", "control"]

@@ -96,7 +96,7 @@ def test_pickled_weights_are_refused_unread(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     params = RoIGANModel(system="roigan", width=0.1, noise=8, sliders=3, codes=2, values=4)
     config = {"image_size": 16, "channels": 3, "model": params.model_dump()}
-    save_model(tmp_path / "model", Generator(16, 3, params), config)
+    save_model(tmp_path / "model", {"G": Generator(16, 3, params)}, config)
     bomb = io.BytesIO()
     torch.save({"weights": Bomb()}, bomb)
     for content in (pickle.dumps(Bomb()), bomb.getvalue(), save({"foreign": torch.zeros(1)}), b""):
@@ -157,7 +157,7 @@ def test_secrets_do_not_reach_mlflow(tmp_path, monkeypatch, small, prepared, dat
         monkeypatch.setenv(name, secret)
     params = small()
     config = {"image_size": 32, "channels": 3, "model": params.model.model_dump(), "fingerprint": "f00d"}
-    save_model(paths.MODEL, Generator(32, 3, params.model), config)
+    save_model(paths.MODEL, {"G": Generator(32, 3, params.model)}, config)
     registry.register(params)
     written = [path for path in (tmp_path / ".roigan").rglob("*") if path.is_file()]
     assert any(path.name == WEIGHTS for path in written)

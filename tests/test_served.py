@@ -39,7 +39,7 @@ def packed(tmp_path_factory):
     torch.manual_seed(0)
     params = RoIGANModel(system="roigan", width=0.1, noise=8, sliders=3, codes=2, values=4)
     config = {"image_size": SIZE, "channels": 3, "model": params.model_dump()}
-    save_model(folder / "model", Generator(SIZE, 3, params), config)
+    save_model(folder / "model", {"G": Generator(SIZE, 3, params)}, config)
     pack(folder / "packed", folder / "model", json.loads((folder / "model" / CONFIG).read_text()), {})
     return folder / "packed"
 

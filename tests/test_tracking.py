@@ -35,7 +35,7 @@ def train(seed: int = 0, fingerprint: str = "f00d") -> None:
     torch.manual_seed(seed)
     model = PARAMS.model.model_copy(update={"width": 0.1})
     config = {"image_size": SIZE, "channels": 3, "model": model.model_dump(), "fingerprint": fingerprint}
-    save_model(paths.MODEL, Generator(SIZE, 3, model), config)
+    save_model(paths.MODEL, {"G": Generator(SIZE, 3, model)}, config)
     paths.PREPARED.mkdir(parents=True, exist_ok=True)
     paths.MASKS.mkdir(parents=True, exist_ok=True)
     (paths.PREPARED / "statistics.json").write_text(json.dumps({"data": "0123456789abcdef"}))

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from roigan.config import Params
 from roigan.errors import UserError
-from roigan.game import Draws
+from roigan.game import StepRandom
 from roigan.images.arrays import to_float, to_uint8
 from roigan.launch import storage
 from roigan.launch.identity import CODE, run_name
@@ -254,8 +254,8 @@ def test_learning_rates_fall_at_the_end(small) -> None:
 
 
 def test_draws_do_not_depend_on_the_ranks_or_on_each_other() -> None:
-    whole, half = Draws(0, 5, 8), Draws(0, 5, 8, slice(4, 8))
+    whole, half = StepRandom(0, 5, 8), StepRandom(0, 5, 8, slice(4, 8))
     whole.uniform("something else", 3)
     assert torch.equal(whole.normal("z0", 7)[4:], half.normal("z0", 7))
-    assert not torch.equal(Draws(0, 6, 8).normal("z0", 7), whole.normal("z0", 7))
-    assert not torch.equal(Draws(1, 5, 8).normal("z0", 7), whole.normal("z0", 7))
+    assert not torch.equal(StepRandom(0, 6, 8).normal("z0", 7), whole.normal("z0", 7))
+    assert not torch.equal(StepRandom(1, 5, 8).normal("z0", 7), whole.normal("z0", 7))

@@ -118,6 +118,11 @@ class ModelParams(Block):
         """What the generator's z is made of."""
         return LatentSizes()
 
+    @property
+    def coordinates(self) -> str:
+        """The space in which regions are generated (`roigan.corruptions.corruption.SPACES`)."""
+        return "identity"
+
 
 class LossParams(Block):
     """The weights of a system's losses (`systems.py`)."""

@@ -31,7 +31,7 @@ def generated(model: Model) -> Completion:
 
 def whole(model: Model) -> Completion:
     """The whole image of a trained model's generator. No completion: known pixels may differ."""
-    return _with_random_z(model, model.generate)
+    return _with_random_z(model, model.whole)
 
 
 def _with_random_z(model: Model, verb: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Completion:

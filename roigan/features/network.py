@@ -20,7 +20,7 @@ from roigan.config import FeatureParams
 from roigan.errors import UserError
 from roigan.features.local import LocalTrunk, train_local
 from roigan.files.tensors import save_tensors, sha256_of
-from roigan.images.arrays import load_split, load_statistics, to_float
+from roigan.images.arrays import load_labels, load_split, load_statistics, to_float
 
 CALIBRATION_IMAGES = 1024
 BATCH = 64  # images at a time; bounds memory only
@@ -104,11 +104,11 @@ def make_features(prepared: Path, params: FeatureParams, folder: Path) -> Featur
     images = load_split(prepared, "train")
     about: dict[str, Any] = {"network": params.network, "channels": images.shape[-1]}
     if params.network == "local":
-        trunk, accuracy = train_local(np.asarray(images), _labels(prepared), params)
+        trunk, accuracy = train_local(np.asarray(images), _classes(prepared), params)
         about |= {"width": params.width, "seed": params.seed, "accuracy": round(accuracy, 4)}
         network = FeatureNetwork("local", trunk)
     else:
-        from roigan.features import pretrained as pretrained  # torchvision takes seconds to import
+        from roigan.features import pretrained  # torchvision takes seconds to import
 
         network = FeatureNetwork(params.network, pretrained.load(params.network, params.path))
     count = min(len(images), CALIBRATION_IMAGES)
@@ -119,16 +119,13 @@ def make_features(prepared: Path, params: FeatureParams, folder: Path) -> Featur
     return network
 
 
-def _labels(prepared: Path) -> np.ndarray | None:
-    """Labels of the training images as integers from 0 [N]; None where the data has none (or only one)."""
-    import pandas as pd
-
-    manifest = pd.read_parquet(prepared / "manifest.parquet", columns=["split", "index", "label"])
-    labels = manifest[manifest["split"] == "train"].sort_values("index")["label"]
-    if labels.isna().any() or labels.nunique() < 2:
+def _classes(prepared: Path) -> np.ndarray | None:
+    """The classes of the training images, int64 [N] from 0 without gaps; None where they tell nothing."""
+    labels = load_labels(prepared, "train")
+    if labels is None:
         return None
-    codes, _ = pd.factorize(labels, sort=True)
-    return np.asarray(codes, dtype=np.int64)
+    found, classes = np.unique(labels, return_inverse=True)
+    return classes.astype(np.int64) if len(found) > 1 else None
 
 
 def _save(network: FeatureNetwork, about: dict[str, Any], folder: Path) -> None:
@@ -160,7 +157,7 @@ def load_features(folder: Path) -> FeatureNetwork:
     if about["network"] == "local":
         trunk: nn.Module = LocalTrunk(about["channels"], about["width"])
     else:
-        from roigan.features import pretrained as pretrained
+        from roigan.features import pretrained
 
         trunk = pretrained.build(about["network"])
     network = FeatureNetwork(about["network"], trunk, sha256)

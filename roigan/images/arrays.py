@@ -43,6 +43,18 @@ def load_split(folder: Path, split: str) -> np.ndarray:
         raise UserError(f"{path} is damaged ({error}); run dvc repro -f prepare") from None
 
 
+def load_labels(folder: Path, split: str) -> np.ndarray | None:
+    """The labels of a split, int64 [N] from 0, in the order of its images; None where the data has none."""
+    import pandas as pd
+
+    path = Path(folder) / "manifest.parquet"
+    if not path.is_file():  # packed by other means
+        return None
+    manifest = pd.read_parquet(path, columns=["split", "index", "label"])
+    labels = manifest[manifest["split"] == split].sort_values("index")["label"]
+    return None if labels.empty or labels.isna().any() else labels.to_numpy(np.int64)
+
+
 def load_statistics(folder: Path) -> dict[str, Any]:
     """What the stage `prepare` found out about the data; its key `data` is the hash of all pixels."""
     path = Path(folder) / "statistics.json"

@@ -27,7 +27,7 @@ from roigan.launch.storage import (
 )
 from roigan.training import checkpoint
 from roigan.training.loop import train
-from roigan.training.worker import Place
+from roigan.training.worker import Worker
 
 OnReport = Callable[[dict[str, Any]], str | None]
 """What it returns, if anything, is said."""
@@ -80,7 +80,7 @@ def _in_process(params: Params, root: Path, name: str, storage: Storage, on_repo
 
     scratch = _scratch(name)
     shutil.rmtree(scratch, ignore_errors=True)
-    place = Place(
+    worker = Worker(
         name=name,
         root=root,
         report=report,
@@ -90,7 +90,7 @@ def _in_process(params: Params, root: Path, name: str, storage: Storage, on_repo
         device=device(params),
         resume=storage.newest(scratch / "fetched", _print),
     )
-    return train(params, place)
+    return train(params, worker)
 
 
 # --- In a Ray Train group -----------------------------------------------------------------------------
@@ -202,7 +202,7 @@ def _worker(config: dict[str, Any]) -> str | None:
             report(history[-1] | {"history": history}, None)
         return train(
             parse_params(config["params"]),
-            Place(
+            Worker(
                 name=config["name"],
                 root=Path(config["root"]),
                 report=report,

@@ -20,7 +20,7 @@ from roigan.launch.cluster import device, start_ray
 from roigan.launch.storage import fresh
 from roigan.training import checkpoint
 from roigan.training.loop import train
-from roigan.training.worker import Place
+from roigan.training.worker import Worker
 from roigan.tuning.objective import WORST, combinations, cost, scores, trial_params
 from roigan.tuning.trials import ENDED, FAILED, RUNNING, WAITING, Trial
 
@@ -208,7 +208,7 @@ def _trial(config: dict[str, Any], params: dict[str, Any], root: str) -> None:
         tune.report({"step": row["step"], "scores": found, "terms": row, **costs}, checkpoint=kept)
 
     with tempfile.TemporaryDirectory() as scratch, last.as_directory() if last else nullcontext() as resume:
-        place = Place(
+        worker = Worker(
             name=tune.get_context().get_trial_id(),
             root=Path(root),
             report=report,
@@ -216,13 +216,13 @@ def _trial(config: dict[str, Any], params: dict[str, Any], root: str) -> None:
             device=device(own),
             resume=Path(resume) if resume else None,
         )
-        failure = train(own, place)
+        failure = train(own, worker)
         if failure:  # the same numbers would fail again: no exception, which Ray would try once more
             costs = {f"cost_{i}": WORST for i in range(len(own.tune.objectives))}
             tune.report({"step": own.train.steps, "scores": {}, "terms": {}, "failure": failure, **costs})
-        elif place.resume and not reported:  # it had ended, but Ray was killed before it noted that
-            state = json.loads((place.resume / checkpoint.STATE).read_text())
-            report(state["history"][-1], place.resume)
+        elif worker.resume and not reported:  # it had ended, but Ray was killed before it noted that
+            state = json.loads((worker.resume / checkpoint.STATE).read_text())
+            report(state["history"][-1], worker.resume)
 
 
 # --- What the driver hears ----------------------------------------------------------------------------

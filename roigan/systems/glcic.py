@@ -23,7 +23,7 @@ from roigan.game import Batch, Player, Terms, generator_and_discriminator
 from roigan.images.blending import complete, membrane
 from roigan.losses import adversarial, reconstruction
 from roigan.nets.layers import group_norm, wide
-from roigan.systems.interface import Filling
+from roigan.systems.interface import AVERAGED_G, Completion, Kept
 
 PHASES = ((0.18, "G"), (0.20, "D"), (1.00, "GD"))  # until this share of the steps: who moves (algorithm 1)
 
@@ -68,12 +68,12 @@ class Generator(nn.Module):
             nn.Conv2d(c32, channels, 3, padding=1),
         )
 
-    def forward(self, x: Tensor, M: Tensor, z: Tensor | None = None) -> Filling:
+    def forward(self, x: Tensor, M: Tensor, z: Tensor | None = None) -> Completion:
         """x: [B, C, H, W] in [-1, 1]; M: [B, 1, H, W] in {0, 1}; z is not heard: a region has one filling."""
         hole = torch.cat([x * (1 - M), M], 1)  # grey, where the paper fills in the mean colour
         G = torch.tanh(self.layers(hole)).float()
         # blended in use only, as in the paper
-        return Filling(G, complete(x, G if self.training else membrane(x, G, M), M))
+        return Completion(G, complete(x, G if self.training else membrane(x, G, M), M))
 
 
 class Discriminator(nn.Module):
@@ -126,7 +126,9 @@ def _around(marked: Tensor, side: int) -> Tensor:
 class GLCIC:
     """The networks, losses and players of GLCIC."""
 
-    generator: ClassVar[type[nn.Module]] = Generator
+    networks: ClassVar[dict[str, type[nn.Module]]] = {"G": Generator, "D": Discriminator}
+    keeps: ClassVar[tuple[Kept, ...]] = AVERAGED_G
+    verbs: ClassVar[tuple[str, ...]] = ("complete",)
 
     def __init__(self, params: GLCICParams, perceptual: object) -> None:  # which GLCIC has no use for
         size, channels, model = params.data.image_size, params.data.channels, params.model
@@ -152,7 +154,7 @@ class GLCIC:
         G, y = nets.G(x, M)
         terms = {"mse": reconstruction.masked_mse(G, x, M)}
         if "D" in moving:
-            batch.kept["y"] = y.detach()
+            batch.share("y", y)
             terms["adv"] = self.params.losses.alpha * adversarial.log_g(nets.D(y, M))
         return terms
 
@@ -161,9 +163,6 @@ class GLCIC:
         x, M, moving = batch.x, batch.M, self.moving(batch.step)
         if "D" not in moving:
             return {}
-        if "y" not in batch.kept:
-            with torch.no_grad():
-                batch.kept["y"] = nets.G(x, M).y
-        both = torch.cat([x, batch.kept["y"]])
+        both = torch.cat([x, batch.once("y", lambda: nets.G(x, M).y)])
         real, fake = nets.D(both, torch.cat([M, M])).chunk(2)  # one forward for both
         return {"adv": adversarial.log_d(real, fake)}

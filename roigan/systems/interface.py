@@ -9,21 +9,39 @@ from torch import Tensor, nn
 from roigan.game import Player
 
 
-class Filling(NamedTuple):
+class Completion(NamedTuple):
     """What a generator makes of a batch."""
 
-    G: Tensor  # the generated image [B, C, H, W], whole
-    y: Tensor  # the completed image [B, C, H, W]: x bit for bit outside M
+    G: Tensor
+    """The generated image [B, C, H, W], whole."""
+    y: Tensor
+    """The completed image [B, C, H, W]: x bit for bit outside M."""
+
+
+class Kept(NamedTuple):
+    """A network that a training leaves in the model folder."""
+
+    net: str
+    averaged: bool
+    """Its moving average (`train.ema`), or as it is at the end."""
+
+
+AVERAGED_G = (Kept("G", averaged=True),)
+"""What most systems keep."""
 
 
 class System(Protocol):
     """What the house asks of a system."""
 
-    generator: ClassVar[type[nn.Module]]
-    """Built as generator(size, channels, model); G(x, M, z) returns a tuple with the fields G, the
-    image that it makes, whole, and y, the completed one."""
+    networks: ClassVar[dict[str, type[nn.Module]]]
+    """Those that a model folder may hold, by name, each built as net(size, channels, model). G(x, M, z)
+    returns a tuple with the fields of `Completion`; where the verb is `generate`, G(z) returns images."""
+    keeps: ClassVar[tuple[Kept, ...]]
+    """What lies in a model folder afterwards; the first one is what the system serves."""
+    verbs: ClassVar[tuple[str, ...]]
+    """What a trained model can do; the first one is what it is evaluated by."""
     nets: dict[str, nn.Module]
-    """By name; "G" is the generator, whose average is kept."""
+    """All that are trained, by name."""
 
     def __init__(self, params: Any, perceptual: Any) -> None: ...
 

@@ -1,9 +1,9 @@
-"""A trained model: weights and a config in a folder, and the verb `complete`."""
+"""A trained model: weights and a config in a folder, and its verbs."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +17,40 @@ from roigan.errors import UserError, brief
 from roigan.files.tensors import save_tensors, sha256_of
 from roigan.nets.latent import draw_latent
 from roigan.systems.by_name import SYSTEMS
+from roigan.systems.interface import Completion
 
 WEIGHTS, CONFIG = "generator.safetensors", "config.json"
+FILES = {"G": WEIGHTS, "D": "discriminator.safetensors"}
+"""Where a model folder has its networks; others lie in NAME.safetensors."""
+
+
+def file_of(net: str) -> str:
+    """The file of a network in a model folder."""
+    return FILES.get(net, f"{net}.safetensors")
 
 
 def save_model(
-    folder: Path, G: nn.Module, config: dict[str, Any], dtype: torch.dtype = torch.float32
+    folder: Path, nets: Mapping[str, nn.Module], config: dict[str, Any], dtype: torch.dtype = torch.float32
 ) -> None:
-    """Write generator.safetensors, in the given precision, and config.json.
+    """Write the networks that the system keeps, in the given precision, and config.json.
 
-    config needs `system`, `image_size`, `channels` and `model` (the block of params.yaml); what else it
-    holds (data and feature hashes, say) travels along.
+    config needs `image_size`, `channels` and `model` (the block of params.yaml); what else it holds (data and
+    feature hashes, say) travels along. Its `weights_sha256`, of the first network, is the model's identity;
+    `nets` has the hashes of all.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    save_tensors({name: tensor.to(dtype) for name, tensor in G.state_dict().items()}, folder / WEIGHTS)
-    content = config | {"weights_sha256": sha256_of(folder / WEIGHTS)}
+    hashes = {}
+    for net in kept(config["model"]["system"]):
+        state = {name: tensor.to(dtype) for name, tensor in nets[net].state_dict().items()}
+        save_tensors(state, folder / file_of(net))
+        hashes[net] = sha256_of(folder / file_of(net))
+    content = config | {"weights_sha256": next(iter(hashes.values())), "nets": hashes}
     (folder / CONFIG).write_text(json.dumps(content, indent=1) + "\n")
+
+
+def kept(system: str) -> list[str]:
+    """The names of the networks that a model folder of a system holds; the first one is what it serves."""
+    return [kept.net for kept in SYSTEMS[system].keeps]
 
 
 def _parse(config: Any, origin: str) -> ModelParams:
@@ -48,39 +66,51 @@ def _parse(config: Any, origin: str) -> ModelParams:
 
 
 class Model:
-    """A generator ready to complete images; nothing in it is trained."""
+    """Trained networks ready for use; nothing in them is trained."""
 
-    def __init__(self, G: nn.Module, config: dict[str, Any]) -> None:
+    def __init__(self, nets: Mapping[str, nn.Module], config: dict[str, Any]) -> None:
         model = parse_model(config["model"], CONFIG)
-        self.G, self.config = G.eval().requires_grad_(False), config
-        self.system = model.system
+        self.nets = {name: net.eval().requires_grad_(False) for name, net in nets.items()}
+        self.config, self.system = config, model.system
+        self.verbs = SYSTEMS[model.system].verbs
         self.image_size: int = config["image_size"]
         self.channels: int = config["channels"]
-        self.sizes = model.latent
+        self.sizes, self.coordinates = model.latent, model.coordinates
         _, self.sliders, self.codes, self.values = self.sizes
         self.sha256: str = config["weights_sha256"]
+
+    @property
+    def G(self) -> nn.Module:
+        """The generator."""
+        return self.nets["G"]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(next(iter(self.nets.values())).parameters()).device
 
     @classmethod
     def load(cls, folder: Path | str) -> Model:
         """Read a model folder. Raises UserError where it is none or where weights and config disagree."""
         folder = Path(folder)
-        for name in (WEIGHTS, CONFIG):
-            if not (folder / name).is_file():
-                raise UserError(f"{folder} is not a model folder: {name} is missing")
+        if not (folder / CONFIG).is_file():
+            raise UserError(f"{folder} is not a model folder: {CONFIG} is missing")
         try:
             config = json.loads((folder / CONFIG).read_text())
             params = _parse(config, str(folder / CONFIG))
-            if sha256_of(folder / WEIGHTS) != config["weights_sha256"]:
-                raise UserError(f"{folder}: {WEIGHTS} is not the file that {CONFIG} was written for")
-            G = SYSTEMS[params.system].generator(config["image_size"], config["channels"], params)
-            G.load_state_dict(load_file(folder / WEIGHTS))
+            nets = {}
+            for name in kept(params.system):
+                net = SYSTEMS[params.system].networks[name](config["image_size"], config["channels"], params)
+                net.load_state_dict(_weights(folder, name, config))
+                nets[name] = net
         except (ValueError, RuntimeError, SafetensorError) as error:
             raise UserError(f"{folder} holds no model that this version can read ({brief(error)})") from None
-        return cls(G, config)
+        return cls(nets, config)
 
     def to(self, device: torch.device | str) -> Model:
         """Move the weights; returns self."""
-        self.G.to(device)
+        for net in self.nets.values():
+            net.to(device)
         return self
 
     def latent(
@@ -93,19 +123,50 @@ class Model:
         """n latent vectors z; see `draw_latent`."""
         return draw_latent(n, self.sizes, generator, c, k)
 
+    def require(self, verb: str) -> None:
+        """Raise UserError where the model cannot do it."""
+        if verb not in self.verbs:
+            raise UserError(f"{self.system} cannot {verb}; it can {' and '.join(self.verbs)}")
+
     @torch.no_grad()
     def complete(self, x: Tensor, M: Tensor, z: Tensor) -> Tensor:
         """y [B, C, S, S] = M*G + (1-M)*x (3.9), bit-identical to x outside M, on x's device.
 
         x: [B, C, S, S] in [-1, 1] (what lies inside M does not matter); M: [B, 1, S, S] in {0, 1}; z: [B, Z].
         """
-        return self._fill(x, M, z).y.to(x.device)
+        return self._completion(x, M, z).y.to(x.device)
 
     @torch.no_grad()
-    def generate(self, x: Tensor, M: Tensor, z: Tensor) -> Tensor:
+    def whole(self, x: Tensor, M: Tensor, z: Tensor) -> Tensor:
         """G [B, C, S, S], the whole generated image: as `complete`, but known pixels may differ."""
-        return self._fill(x, M, z).G.to(x.device)
+        return self._completion(x, M, z).G.to(x.device)
 
-    def _fill(self, x: Tensor, M: Tensor, z: Tensor) -> Any:
-        device = next(self.G.parameters()).device
-        return self.G(x.to(device), M.to(device), z.to(device))
+    @torch.no_grad()
+    def generate(self, z: Tensor) -> Tensor:
+        """Images [B, C, S, S] in [-1, 1] from nothing but z [B, Z], on z's device."""
+        self.require("generate")
+        images: Tensor = self.G(z.to(self.device))
+        return images.to(z.device)
+
+    @torch.no_grad()
+    def score(self, x: Tensor) -> Tensor:
+        """D(x) [B] of images [B, C, S, S]: higher is more like the training images."""
+        self.require("score")
+        scores: Tensor = self.nets["D"](x.to(self.device))
+        return scores.to(x.device)
+
+    def _completion(self, x: Tensor, M: Tensor, z: Tensor) -> Completion:
+        self.require("complete")
+        completion: Completion = self.G(*(tensor.to(self.device) for tensor in (x, M, z)))
+        return completion
+
+
+def _weights(folder: Path, net: str, config: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Raises UserError where the file is not the one that config.json was written for."""
+    file = folder / file_of(net)
+    if not file.is_file():
+        raise UserError(f"{folder} is not a model folder: {file.name} is missing")
+    wanted = config.get("nets", {kept(config["model"]["system"])[0]: config["weights_sha256"]})
+    if sha256_of(file) != wanted.get(net):
+        raise UserError(f"{folder}: {file.name} is not the file that {CONFIG} was written for")
+    return load_file(file)

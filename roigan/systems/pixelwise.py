@@ -24,16 +24,16 @@ from roigan.game import Batch, Player, Terms, generator_and_discriminator
 from roigan.images.blending import complete
 from roigan.losses import adversarial, reconstruction
 from roigan.nets.layers import SLOPE, group_norm, wide
-from roigan.systems.interface import Filling
+from roigan.systems.interface import AVERAGED_G, Completion, Kept
 
 
-def heard(x: Tensor, M: Tensor, model: PixelwiseModel) -> Tensor:
+def condition(x: Tensor, M: Tensor, model: PixelwiseModel) -> Tensor:
     """What the networks hear of x [B, C, H, W]: the map C and where it holds, [B, C + 1, H, W]; of a GAN's
     condition nothing, [B, 0, H, W]."""
     return x[:, :0] if model.system == "gan" else torch.cat([(1 - M) * x, 1 - M], 1)
 
 
-def hearing(channels: int, model: PixelwiseModel) -> int:
+def condition_channels(channels: int, model: PixelwiseModel) -> int:
     """Channels of `heard`."""
     return 0 if model.system == "gan" else channels + 1
 
@@ -47,7 +47,7 @@ class Generator(nn.Module):
     def __init__(self, size: int, channels: int, model: PixelwiseModel) -> None:
         super().__init__()
         c128, c64, self.model = wide(128, model.width), wide(64, model.width), model
-        side, condition = size // 4, hearing(channels, model)
+        side, condition = size // 4, condition_channels(channels, model)
         self.dense = nn.Sequential(
             nn.Linear(model.noise + condition * size**2, c64 * side**2, bias=False),
             nn.Unflatten(1, (c64, side, side)),
@@ -64,14 +64,14 @@ class Generator(nn.Module):
             nn.Conv2d(c64, channels, 3, padding=1),
         )
 
-    def forward(self, x: Tensor, M: Tensor, z: Tensor) -> Filling:
+    def forward(self, x: Tensor, M: Tensor, z: Tensor) -> Completion:
         """x: [B, C, H, W] in [-1, 1], seen where M is 0; M: [B, 1, H, W] in {0, 1}; z: [B, noise]."""
-        condition = heard(x, M, self.model)
-        h = self.dense(torch.cat([z, condition.flatten(1)], 1))  # [B, 64, H/4, W/4]
-        cells = [condition[..., i::4, j::4] for i in range(4) for j in range(4)]  # 4x4 pixels each
+        C = condition(x, M, self.model)
+        h = self.dense(torch.cat([z, C.flatten(1)], 1))  # [B, 64, H/4, W/4]
+        cells = [C[..., i::4, j::4] for i in range(4) for j in range(4)]  # 4x4 pixels each
         h = torch.cat([h, *cells], 1)  # [B, 64 + 16 * (C + 1), H/4, W/4]
         G = torch.tanh(self.layers(h)).float()
-        return Filling(G, complete(x, G, M))  # known pixels exact: the limit of a large lam
+        return Completion(G, complete(x, G, M))  # known pixels exact: the limit of a large lam
 
 
 class Discriminator(nn.Module):
@@ -81,7 +81,7 @@ class Discriminator(nn.Module):
         super().__init__()
         c64, c128, self.model = wide(64, model.width), wide(128, model.width), model
         self.layers = nn.Sequential(
-            nn.Conv2d(channels + hearing(channels, model), c64, 4, 2, 1),
+            nn.Conv2d(channels + condition_channels(channels, model), c64, 4, 2, 1),
             nn.LeakyReLU(SLOPE),
             nn.Conv2d(c64, c128, 4, 2, 1, bias=False),
             group_norm(c128),
@@ -92,7 +92,7 @@ class Discriminator(nn.Module):
 
     def forward(self, image: Tensor, x: Tensor, M: Tensor) -> Tensor:
         """image, x: [B, C, H, W]; x is seen where M [B, 1, H, W] is 0; returns logits [B]."""
-        return self.layers(torch.cat([image, heard(x, M, self.model)], 1))[:, 0].float()
+        return self.layers(torch.cat([image, condition(x, M, self.model)], 1))[:, 0].float()
 
 
 # --- The game -----------------------------------------------------------------------------------------
@@ -101,7 +101,9 @@ class Discriminator(nn.Module):
 class Pixelwise:
     """The networks, losses and players of `gan`, `cgan` and `pixelwise`."""
 
-    generator: ClassVar[type[nn.Module]] = Generator
+    networks: ClassVar[dict[str, type[nn.Module]]] = {"G": Generator, "D": Discriminator}
+    keeps: ClassVar[tuple[Kept, ...]] = AVERAGED_G
+    verbs: ClassVar[tuple[str, ...]] = ("complete",)
 
     def __init__(self, params: PixelwiseParams, perceptual: object) -> None:  # which they have no use for
         size, channels, model = params.data.image_size, params.data.channels, params.model
@@ -117,9 +119,13 @@ class Pixelwise:
 
     def loss_G(self, nets: SimpleNamespace, batch: Batch) -> Terms:
         """(4): adversarial, and lam times the squared error summed over known pixels, a mean over images."""
-        x, M, lam = batch.lent, batch.M, self.params.losses.lam  # known pixels of images that D never sees
-        G = nets.G(x, M, batch.draws.normal("z", self.params.model.noise)).G
-        batch.kept["G"] = G.detach()
+        x, M, lam = (
+            batch.conditioning,
+            batch.M,
+            self.params.losses.lam,
+        )  # known pixels of images that D never sees
+        G = nets.G(x, M, batch.random.normal("z", self.params.model.noise)).G
+        batch.share("G", G)
         terms = {"adv": adversarial.log_g(nets.D(G, x, M))}
         if lam:
             terms["known"] = lam * reconstruction.known_error(G, x, M)
@@ -127,10 +133,9 @@ class Pixelwise:
 
     def loss_D(self, nets: SimpleNamespace, batch: Batch) -> Terms:
         """(4): the log loss; a real image comes with known pixels of its own."""
-        x, lent, M = batch.x, batch.lent, batch.M
-        if "G" not in batch.kept:
-            with torch.no_grad():
-                batch.kept["G"] = nets.G(lent, M, batch.draws.normal("z", self.params.model.noise)).G
-        images, known = torch.cat([x, batch.kept["G"]]), torch.cat([x, lent])
+        x, C, M = batch.x, batch.conditioning, batch.M
+        z = batch.random.normal("z", self.params.model.noise)
+        G = batch.once("G", lambda: nets.G(C, M, z).G)
+        images, known = torch.cat([x, G]), torch.cat([x, C])
         real, fake = nets.D(images, known, torch.cat([M, M])).chunk(2)  # one forward for both
         return {"adv": adversarial.log_d(real, fake)}

@@ -9,12 +9,13 @@ from torch import Tensor
 
 from roigan.config import Params
 from roigan.corruptions.cache import load_cache
+from roigan.corruptions.corruption import Corruption
 from roigan.corruptions.sampling import CachedSampler, Sampler
 from roigan.errors import UserError
 from roigan.files import paths
-from roigan.game import Batch, Draws
+from roigan.game import Batch, StepRandom
 from roigan.images.arrays import normalise
-from roigan.training.worker import Place
+from roigan.training.worker import Worker
 
 
 class Shuffled:
@@ -42,35 +43,58 @@ class Shuffled:
         return self._order[position * self.batch_size : (position + 1) * self.batch_size]
 
 
-def make_batch(
-    params: Params,
-    x_train: Tensor,
-    order: Shuffled,
-    sampler: Sampler | CachedSampler,
-    step: int,
-    place: Place,
-) -> Batch:
-    """The rank's rows of the batch of a step: images (mirrored, noisy if asked for) and masks.
+class Batches:
+    """The batches of a training: a function of (seed, step, turn) alone.
 
-    Images beyond those that `order` counts lend their known pixels, at random.
+    The last `train.constraints` of the images are never drawn: they only lend their known pixels, at random
+    (`prepare` has shuffled them).
     """
-    total, device = params.train.batch_size, x_train.device
-    share = total // place.world
-    rows = slice(place.rank * share, (place.rank + 1) * share)
-    draws = Draws(params.train.seed, step, total, rows, device)
 
-    def images(indices: Tensor, noise: str) -> Tensor:  # [B], name of a draw -> [B, C, H, W]
-        x = normalise(x_train[indices.to(device)].movedim(-1, 1))
-        if params.train.flip:
-            x = torch.where(draws.uniform("flip")[:, None, None, None] < 0.5, x.flip(-1), x)
-        if params.train.noise:
-            x = x + params.train.noise * draws.normal(noise, *x.shape[1:])
-        return x
+    def __init__(
+        self,
+        params: Params,
+        images: Tensor,
+        labels: Tensor | None,
+        sampler: Sampler | CachedSampler,
+        worker: Worker,
+        turns: int = 1,
+    ) -> None:
+        """images: uint8 [N, S, S, C] on the device; labels: int64 [N] or None; turns: the most that any
+        player takes in a step, each on images of its own."""
+        self.params, self.images, self.labels, self.sampler = params, images, labels, sampler
+        self.turns = turns
+        self.lending = round(params.train.constraints * len(images))
+        self.order = Shuffled(len(images) - self.lending, params.train.batch_size, params.train.seed)
+        share = params.train.batch_size // worker.world
+        self.rows = slice(worker.rank * share, (worker.rank + 1) * share)
 
-    x = lent = images(order.indices(step)[rows], "noise")
-    if others := len(x_train) - order.count:
-        lent = images(order.count + draws.integers("lent", others), "lent noise")
-    return Batch(x, sampler(draws.uniform("M", sampler.draws)), draws, step, {}, lent)
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of one pass through the images."""
+        return max(1, self.order.steps_per_epoch // self.turns)
+
+    def draw(self, step: int, turn: int = 0) -> Batch:
+        """The rank's rows of a batch: images (mirrored, noisy if asked for) and what is asked of them."""
+        train, device = self.params.train, self.images.device
+        random = StepRandom(train.seed, step, train.batch_size, self.rows, device, turn)
+
+        def images(indices: Tensor, noise: str) -> Tensor:  # [B], name of a draw -> [B, C, H, W]
+            x = normalise(self.images[indices.to(device)].movedim(-1, 1))
+            if train.flip:
+                x = torch.where(random.uniform("flip")[:, None, None, None] < 0.5, x.flip(-1), x)
+            if train.noise:
+                x = x + train.noise * random.normal(noise, *x.shape[1:])
+            return x
+
+        indices = self.order.indices(step * self.turns + turn)[self.rows]
+        x = conditioning = images(indices, "noise")
+        if self.lending:
+            lent = self.order.count + random.integers("lent", self.lending)
+            conditioning = images(lent, "lent noise")
+        region = self.sampler(random.uniform("M", self.sampler.draws))
+        corruption = Corruption.region(self.params.model.coordinates, region)
+        labels = None if self.labels is None else self.labels[indices.to(device)]
+        return Batch(x, corruption, random, step, conditioning, labels)
 
 
 def training_masks(params: Params, root: Path) -> Sampler | CachedSampler:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import csv
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +17,20 @@ from roigan.config import Params, TrainParams
 from roigan.features.network import FeatureNetwork, load_features
 from roigan.files import paths
 from roigan.game import Nets, play
-from roigan.images.arrays import load_split, load_statistics
+from roigan.images.arrays import load_labels, load_split, load_statistics
 from roigan.images.grids import png
 from roigan.systems.by_name import SYSTEMS
 from roigan.systems.model import save_model
 from roigan.training import checkpoint
 from roigan.training.allocator import keep_memory
-from roigan.training.batches import Shuffled, make_batch, training_masks
+from roigan.training.batches import Batches, training_masks
 from roigan.training.precision import choose_precision
 from roigan.training.progress import Means, Progress
 from roigan.training.samples import Showcase
-from roigan.training.worker import Place
+from roigan.training.worker import Worker
 
 
-def train(params: Params, place: Place) -> str | None:
+def train(params: Params, worker: Worker) -> str | None:
     """Train until `train.steps`; returns None, or in one line why the run had to stop.
 
     All that a run is lies in its last checkpoint: networks, optimisers, moving average, history, samples and
@@ -37,25 +38,29 @@ def train(params: Params, place: Place) -> str | None:
     """
     keep_memory()
     torch.manual_seed(params.train.seed)  # the only global seed: initial weights, equal on all ranks
-    device = torch.device(place.device)
-    x_train = torch.from_numpy(np.array(load_split(place.root / paths.PREPARED, "train"))).to(device)
-    perceptual = load_features(place.root / paths.FEATURES).to(device)
+    device = torch.device(worker.device)
+    x_train = torch.from_numpy(np.array(load_split(worker.root / paths.PREPARED, "train"))).to(device)
+    perceptual = load_features(worker.root / paths.FEATURES).to(device)
     system = SYSTEMS[params.model.system](params, perceptual)
     for net in system.nets.values():
         net.to(device)
-    average = copy.deepcopy(system.nets["G"]).requires_grad_(False).eval()  # as it will be used
+    averages = {  # as they will be used
+        kept.net: copy.deepcopy(system.nets[kept.net]).requires_grad_(False).eval()
+        for kept in system.keeps
+        if kept.averaged
+    }
     players = system.players()
-    rates = [player.optimizer.param_groups[0]["lr"] for player in players]
-    kept = system.nets | {"G average": average}
+    rates = {player.name: [group["lr"] for group in player.optimizer.param_groups] for player in players}
+    stored = system.nets | {f"{name} average": net for name, net in averages.items()}
     optimizers = {player.name: player.optimizer for player in players}
 
     state: dict[str, Any] = {"step": 0, "history": [], "precision": None}
-    if place.resume:
-        state = checkpoint.load(place.resume, kept, optimizers)
-        place.say(f"continuing at step {state['step']} of {params.train.steps}")
+    if worker.resume:
+        state = checkpoint.load(worker.resume, stored, optimizers)
+        worker.say(f"continuing at step {state['step']} of {params.train.steps}")
     if not state["precision"]:
-        state["precision"], reason = choose_precision(params.train.precision, device, place.world)
-        place.say(f"precision {state['precision']}: {reason}")
+        state["precision"], reason = choose_precision(params.train.precision, device, worker.world)
+        worker.say(f"precision {state['precision']}: {reason}")
     half = state["precision"] == "bf16"
     for net in [*system.nets.values(), perceptual]:  # what images come in; float32 gains a tenth by it
         net.to(memory_format=torch.channels_last)
@@ -63,34 +68,36 @@ def train(params: Params, place: Place) -> str | None:
     def autocast() -> Any:
         return torch.autocast(device.type, torch.bfloat16) if half else nullcontext()
 
-    nets = Nets(system.nets, place.wrap)
-    lent = round(params.train.constraints * len(x_train))  # the last ones; `prepare` has shuffled them
-    order = Shuffled(len(x_train) - lent, params.train.batch_size, params.train.seed)
-    sampler = training_masks(params, place.root)
-    show = Showcase(params, place.root, device)
+    nets = Nets(system.nets, worker.wrap)
+    labels = load_labels(worker.root / paths.PREPARED, "train")
+    batches = Batches(
+        params, x_train, None if labels is None else torch.from_numpy(labels).to(device),
+        training_masks(params, worker.root), worker, max(player.turns for player in players),
+    )  # fmt: skip
+    show = Showcase(params, worker.root, device)
     samples: dict[str, bytes] = {}  # every grid so far, as PNG
-    if place.resume:
-        samples = {grid.name: grid.read_bytes() for grid in sorted((place.resume / "samples").glob("*.png"))}
+    if worker.resume:
+        samples = {grid.name: grid.read_bytes() for grid in sorted((worker.resume / "samples").glob("*.png"))}
     progress = Progress(params.train.steps, state["step"], params.train.batch_size)
 
-    span = params.train.report_every or order.steps_per_epoch
+    span = params.train.report_every or batches.steps_per_epoch
 
     while state["step"] < params.train.steps:
         epoch = state["step"] // span
         last = min((epoch + 1) * span, params.train.steps)
         means = Means()
         for step in range(state["step"], last):
-            for player, lr in zip(players, rates, strict=True):
-                for group in player.optimizer.param_groups:
+            for player in players:
+                for group, lr in zip(player.optimizer.param_groups, rates[player.name], strict=True):
                     group["lr"] = lr * remaining(step, params.train)
-            batch = make_batch(params, x_train, order, sampler, step, place)
-            means.add(step, play(players, nets, batch, autocast))
+            means.add(step, play(players, nets, partial(batches.draw, step), autocast))
             # young averages forget faster, or they would be mostly initial weights
             decay = min(params.train.ema, (1 + step) / (10 + step))
-            update_average(average, system.nets["G"], 1 - decay)
-            if progress.due(step + 1, last, device, place.world):
-                place.pulse(progress.line(epoch + 1, step + 1, {}, progress.rate(step + 1)))
-        terms, broken = means.over_ranks(place.world)
+            for name, average in averages.items():
+                update_average(average, system.nets[name], 1 - decay)
+            if progress.due(step + 1, last, device, worker.world):
+                worker.pulse(progress.line(epoch + 1, step + 1, {}, progress.rate(step + 1)))
+        terms, broken = means.over_ranks(worker.world)
         rate = progress.rate(last)
         row = {"step": last, "epoch": epoch + 1, **terms, "images_per_s": rate}
         if broken:
@@ -100,22 +107,22 @@ def train(params: Params, place: Place) -> str | None:
             )
         state["step"] = last
         state["history"].append(row)
-        place.say(progress.line(epoch + 1, last, terms, rate))
+        worker.say(progress.line(epoch + 1, last, terms, rate))
         folder = None
-        if place.rank == 0:
-            folder = place.scratch
+        if worker.rank == 0:
+            folder = worker.scratch
             if epoch % params.train.sample_every == 0 or last == params.train.steps:
-                samples[f"{last:07d}.png"] = png(show.picture(average))
-            config = model_config(params, place, perceptual, state["precision"])
+                samples[f"{last:07d}.png"] = png(show.picture(averages.get("G", system.nets["G"])))
+            config = model_config(params, worker, perceptual, state["precision"])
             with checkpoint.writing(last):
                 (folder / "samples").mkdir(parents=True, exist_ok=True)
                 for name, picture in samples.items():
                     (folder / "samples" / name).write_bytes(picture)
-                checkpoint.save(folder, kept, optimizers, state)
+                checkpoint.save(folder, stored, optimizers, state)
                 write_history(folder / "history.csv", state["history"])
-                save_model(folder / "model", average, config)
+                save_model(folder / "model", system.nets | averages, config)
                 checkpoint.seal(folder)
-        place.report(row, folder)
+        worker.report(row, folder)
     return None
 
 
@@ -125,16 +132,16 @@ def remaining(step: int, train: TrainParams) -> float:
 
 
 @torch.no_grad()
-def update_average(average: nn.Module, G: nn.Module, weight: float) -> None:
-    """Move the average's parameters towards G's by `weight`; buffers are copied."""
-    torch._foreach_lerp_(list(average.parameters()), list(G.parameters()), weight)
-    for mine, its in zip(average.buffers(), G.buffers(), strict=True):
+def update_average(average: nn.Module, net: nn.Module, weight: float) -> None:
+    """Move the average's parameters towards the net's by `weight`; buffers are copied."""
+    torch._foreach_lerp_(list(average.parameters()), list(net.parameters()), weight)
+    for mine, its in zip(average.buffers(), net.buffers(), strict=True):
         mine.copy_(its)
 
 
-def model_config(params: Params, place: Place, features: FeatureNetwork, precision: str) -> dict[str, Any]:
+def model_config(params: Params, worker: Worker, features: FeatureNetwork, precision: str) -> dict[str, Any]:
     """What travels with the weights: how to build the network, and where the weights come from."""
-    statistics = load_statistics(place.root / paths.PREPARED)
+    statistics = load_statistics(worker.root / paths.PREPARED)
     return {
         "system": params.model.system,
         "image_size": params.data.image_size,
@@ -143,7 +150,7 @@ def model_config(params: Params, place: Place, features: FeatureNetwork, precisi
         "data": {key: statistics.get(key) for key in ("source", "data", "counts")},
         "features": {"network": features.name, "sha256": features.sha256},
         "params": params.fingerprint(),
-        "fingerprint": place.name,
+        "fingerprint": worker.name,
         "precision": precision,
     }
 

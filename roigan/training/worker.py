@@ -12,7 +12,7 @@ from torch import nn
 
 
 @dataclass
-class Place:
+class Worker:
     """Where a worker runs: its rank among how many, its device, and how it speaks to the outside."""
 
     name: str  # of the run: equal names are the same training

@@ -16,8 +16,8 @@ from roigan.nets.layers import Conv2d, Linear, instance_norm, lrelu
 from roigan.systems.roigan.layers import GatedConv2d, UpsampleBlock
 
 
-class Filling(NamedTuple):
-    """What G makes of a batch."""
+class EncodedCompletion(NamedTuple):
+    """A `Completion` with the posterior of the encoder, which a loss holds near N(0, 1)."""
 
     G: Tensor  # the generated image [B, C, H, W], whole
     y: Tensor  # the completed image [B, C, H, W]: x bit for bit outside M
@@ -30,7 +30,7 @@ class Generator(nn.Module):
 
     def __init__(self, size: int, channels: int, model: RoIGANModel) -> None:
         super().__init__()
-        eq, self.heard = model.equalized, Heard(model)
+        eq, self.encode = model.equalized, ControlEncoding(model)
 
         def wide(count: float) -> int:
             return max(1, round(count * model.width))
@@ -50,11 +50,11 @@ class Generator(nn.Module):
         style = 16 * seed
         self.to_mu_logvar = Linear(4 * inputs, 2 * style, equalised=eq)
         self.mapping = nn.ModuleList(
-            Linear(n, style, equalised=eq) for n in (self.heard.inputs, style, style)
+            Linear(n, style, equalised=eq) for n in (self.encode.inputs, style, style)
         )
 
         self.decoder = nn.ModuleList()
-        inputs, styled = seed, style + self.heard.controls
+        inputs, styled = seed, style + self.encode.controls
         for side in reversed(sides[:-1]):  # 4, 8, 16, 32
             outputs = wide(100 if side == 4 else 64)
             self.decoder.append(
@@ -66,13 +66,13 @@ class Generator(nn.Module):
         if not model.output_norm:  # start grey: a saturated tanh has no gradient to leave black or white by
             self.to_image.gain *= 0.1
 
-    def forward(self, x: Tensor, M: Tensor, z: Tensor) -> Filling:
+    def forward(self, x: Tensor, M: Tensor, z: Tensor) -> EncodedCompletion:
         """x: [B, C, H, W] in [-1, 1]; M: [B, 1, H, W] in {0, 1}; z: [B, 256]."""
         maps = [torch.cat([x * (1 - M), M], 1)]
         for layer in self.encoder:
             maps.append(layer(maps[-1]))  # ... [B, 64, 4, 4], [B, 128, 2, 2]
         mu, logvar = self.to_mu_logvar(maps.pop().flatten(1)).float().chunk(2, dim=1)
-        f, controls = self.heard(z)
+        f, controls = self.encode(z)
         for layer in self.mapping:
             f = lrelu(F.layer_norm(layer(f), mu.shape[1:]))  # [B, style]
         w = f * (logvar / 2).exp() + mu
@@ -93,10 +93,10 @@ class Generator(nn.Module):
             image = image + torch.atanh(0.95 * colours)  # 0.95: pure white keeps a gradient
         G = torch.tanh(image).float()
         filled = membrane(x, G, M) if self.blend == "membrane" else G
-        return Filling(G, complete(x, filled, M), mu, logvar)
+        return EncodedCompletion(G, complete(x, filled, M), mu, logvar)
 
 
-class Heard(nn.Module):
+class ControlEncoding(nn.Module):
     """z = cat(z0, c, one-hot k) -> (what the mapping takes, the controls) as a network hears them best.
 
     As drawn, 92 % of the energy of z is noise and 2 % sliders, and a code is values-1 directions. Here all
@@ -111,7 +111,7 @@ class Heard(nn.Module):
         self.controls = model.sliders + 2 * model.codes if self.direct else 0  # numbers
         self.inputs = model.noise + self.controls if self.direct else sum(self.split)
         energy = model.noise / max(1, model.sliders)  # per slider
-        self.loud_c, self.loud_k = math.sqrt(energy / (1 / 3)), math.sqrt(energy / (1 / 2))
+        self.scale_c, self.scale_k = math.sqrt(energy / (1 / 3)), math.sqrt(energy / (1 / 2))
         self.circle: Tensor
         self.register_buffer("circle", circle(model.values), persistent=False)
 
@@ -121,7 +121,7 @@ class Heard(nn.Module):
             return z, z[:, :0]
         z0, c, k = z.split(self.split, dim=1)
         points = (k.unflatten(1, self.shape) @ self.circle).flatten(1)  # [B, 2 * codes]
-        controls = torch.cat([self.loud_c * c, self.loud_k * points], 1)
+        controls = torch.cat([self.scale_c * c, self.scale_k * points], 1)
         return torch.cat([z0, controls], 1), controls
 
 
@@ -136,7 +136,7 @@ def _resize(M: Tensor, side: int) -> Tensor:
     return M if M.shape[-1] == side else F.adaptive_avg_pool2d(M, side)
 
 
-class Judgement(NamedTuple):
+class DiscriminatorOutput(NamedTuple):
     """What D says of a batch."""
 
     scores: Tensor  # [B, 26]: 25 local ones and the global one
@@ -177,7 +177,7 @@ class Discriminator(nn.Module):
         self.global_hidden = conv(inputs, wide(128), 4, bias=False)  # 7 -> 4
         self.global_score = conv(wide(128), 1, 4, bias=True)  # 4 -> 1
 
-    def forward(self, image: Tensor, M: Tensor) -> Judgement:
+    def forward(self, image: Tensor, M: Tensor) -> DiscriminatorOutput:
         """image: [B, C, H, W]; M: [B, 1, H, W]."""
         h, maps = torch.cat([image, M], 1), []
         for i, layer in enumerate(self.trunk):
@@ -186,7 +186,7 @@ class Discriminator(nn.Module):
             maps.append(h)
         whole = self.global_score(lrelu(instance_norm(self.global_hidden(h))))  # [B, 1, 1, 1]
         scores = torch.cat([self.local(h).flatten(1), whole.flatten(1)], 1)  # [B, 26]
-        return Judgement(scores.float(), maps, h)
+        return DiscriminatorOutput(scores.float(), maps, h)
 
 
 class QHead(nn.Module):

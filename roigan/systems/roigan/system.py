@@ -18,6 +18,7 @@ from roigan.images.colours import brightness
 from roigan.losses import adversarial, features, latent, reconstruction
 from roigan.nets.control_reader import Reader
 from roigan.nets.latent import join_latent
+from roigan.systems.interface import AVERAGED_G, Kept
 from roigan.systems.roigan.networks import Discriminator, Generator, QHead
 
 
@@ -31,7 +32,9 @@ class FeatureMaps(Protocol):
 class RoIGAN:
     """The networks, losses and players of RoI-GAN."""
 
-    generator: ClassVar[type[nn.Module]] = Generator
+    networks: ClassVar[dict[str, type[nn.Module]]] = {"G": Generator, "D": Discriminator}
+    keeps: ClassVar[tuple[Kept, ...]] = AVERAGED_G
+    verbs: ClassVar[tuple[str, ...]] = ("complete",)
 
     def __init__(self, params: RoIGANParams, perceptual: FeatureMaps) -> None:
         size, channels, model = params.data.image_size, params.data.channels, params.model
@@ -55,10 +58,7 @@ class RoIGAN:
     def loss_D(self, nets: SimpleNamespace, batch: Batch) -> Terms:
         """(3.19): hinge + penalty on the gradient + zero concentration."""
         x, M, w, gp = batch.x, batch.M, self.params.losses, self.params.penalty
-        if "y" not in batch.kept:
-            with torch.no_grad():
-                batch.kept["y"] = nets.G(x, M, self.latent(batch)[0]).y
-        y = batch.kept["y"]
+        y = batch.once("y", lambda: nets.G(x, M, self.latent(batch)[0]).y)
         real, fake = nets.D(torch.cat([x, y]), torch.cat([M, M])).scores.chunk(2)  # one forward for both
         terms = {
             "adv": w.adv_d * adversarial.hinge_d(real, fake),
@@ -67,7 +67,7 @@ class RoIGAN:
         if w.gp and batch.step % gp.every == 0:
             reduce = {"mean": torch.mean, "sum": torch.sum}[gp.scores]
             penalty = adversarial.gradient_penalty(
-                lambda t: reduce(nets.D(t, M).scores, dim=1), x, y, M, batch.draws.uniform("gp"), gp.region
+                lambda t: reduce(nets.D(t, M).scores, dim=1), x, y, M, batch.random.uniform("gp"), gp.region
             )
             terms["gp"] = w.gp * gp.every * penalty
         return terms
@@ -77,7 +77,7 @@ class RoIGAN:
         x, M, w = batch.x, batch.M, self.params.losses
         z, c, k = self.latent(batch)
         G, y, mu, logvar = nets.G(x, M, z)
-        batch.kept["y"] = y.detach()
+        batch.share("y", y)
         fake = nets.D(y, M)
         terms = {"adv": w.adv_g * adversarial.hinge_g(fake.scores)}
         if w.fm:
@@ -116,8 +116,8 @@ class RoIGAN:
 
         Both players see the same z in a step.
         """
-        model, draws = self.params.model, batch.draws
-        z0 = draws.normal("z0", model.noise)
-        c = 2 * draws.uniform("c", model.sliders) - 1
-        k = draws.integers("k", model.values, model.codes)
+        model, random = self.params.model, batch.random
+        z0 = random.normal("z0", model.noise)
+        c = 2 * random.uniform("c", model.sliders) - 1
+        k = random.integers("k", model.values, model.codes)
         return join_latent(z0, c, k, model.values), c, k
