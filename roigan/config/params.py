@@ -49,6 +49,12 @@ class Params(Block):
         return self
 
     @model_validator(mode="after")
+    def _colours_to_generate(self) -> Params:
+        if self.model.coordinates != "identity" and self.data.channels != 3:
+            raise ValueError("model.space: lab needs colours, but data.channels is 1; set it to 3")
+        return self
+
+    @model_validator(mode="after")
     def _gates_are_measured(self) -> Params:
         for gate in self.gates:
             if gate.mask not in self.masks.evaluate:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from roigan.images.blending import complete
@@ -23,7 +24,15 @@ class Space:
     to: Callable[[Tensor], Tensor]
     back: Callable[[Tensor], Tensor]
     generated: tuple[int, ...]
-    """1 for the coordinates that a region generates, 0 for those that it leaves: (1,) stands for all."""
+    """1 for the coordinates that a region generates, 0 for those before them that it leaves; (1,) is all."""
+
+    def select(self, t: Tensor) -> Tensor:
+        """The coordinates that a region generates [B, C'', H, W] of all of them [B, C', H, W]."""
+        return t[:, self.generated.index(1) :]
+
+    def embed(self, t: Tensor) -> Tensor:
+        """The inverse of `select`, with zeros in the place of what a region leaves."""
+        return F.pad(t, (0, 0, 0, 0, self.generated.index(1), 0))
 
 
 def _to_lab(x: Tensor) -> Tensor:

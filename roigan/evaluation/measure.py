@@ -54,8 +54,8 @@ def methods(params: Params, model: Model, train: np.ndarray) -> dict[str, Comple
     """The competitors by name; train: uint8 [N, H, W, C]."""
     return {
         model.system: generated(model),
-        "fmm": fast_marching(params.evaluate.fmm_radius),
-        "nearest": nearest(train),
+        "fmm": fast_marching(params.evaluate.fmm_radius, model.coordinates),
+        "nearest": nearest(train, model.coordinates),
     }
 
 

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from roigan.corruptions.corruption import Corruption
 from roigan.images.arrays import normalise, to_float, to_uint8
-from roigan.images.blending import complete
 from roigan.systems.model import Model
 
 Completion = Callable[[Tensor, Tensor, torch.Generator], Tensor]
@@ -43,8 +43,8 @@ def _with_random_z(model: Model, verb: Callable[[Tensor, Tensor, Tensor], Tensor
     return fill
 
 
-def fast_marching(radius: int) -> Completion:
-    """OpenCV's inpainting after Telea (2004); radius in pixels."""
+def fast_marching(radius: int, space: str = "identity") -> Completion:
+    """OpenCV's inpainting after Telea (2004); radius in pixels; of its fillings, what the space generates."""
 
     def fill(x: Tensor, M: Tensor, generator: torch.Generator) -> Tensor:
         x_known = x * (1 - M)  # OpenCV's gradients look at pixels inside, by a few grey levels
@@ -55,15 +55,15 @@ def fast_marching(radius: int) -> Completion:
             )  # drops a single channel
             for image, region in zip(to_uint8(x_known), regions, strict=True)
         ]
-        return complete(x, to_float(np.stack(filled)).to(x.device), M)
+        return Corruption.region(space, M).complete(x, to_float(np.stack(filled)).to(x.device))
 
     return fill
 
 
-def nearest(train: np.ndarray) -> Completion:
+def nearest(train: np.ndarray, space: str = "identity") -> Completion:
     """The region of the training image whose known pixels are nearest in L2: what pure memory achieves.
 
-    train: uint8 [N, H, W, C].
+    train: uint8 [N, H, W, C]; of the copied region, what the space generates.
     """
 
     def fill(x: Tensor, M: Tensor, generator: torch.Generator) -> Tensor:
@@ -80,7 +80,7 @@ def nearest(train: np.ndarray) -> Completion:
             index = torch.where(value < best, where + begin, index)
             best = torch.minimum(best, value)
         copied = to_float(train[index.cpu().numpy()]).to(x.device)
-        return complete(x, copied, M)
+        return Corruption.region(space, M).complete(x, copied)
 
     return fill
 

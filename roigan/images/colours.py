@@ -6,15 +6,20 @@ from the matrix itself, so that equal channels have a = b = 0 up to rounding.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
-XYZ = (
-    (0.4124564, 0.3575761, 0.1804375),
-    (0.2126729, 0.7151522, 0.0721750),
-    (0.0193339, 0.1191920, 0.9503041),
+XYZ = np.array(
+    [
+        [0.4124564, 0.3575761, 0.1804375],
+        [0.2126729, 0.7151522, 0.0721750],
+        [0.0193339, 0.1191920, 0.9503041],
+    ]
 )
 """From linear sRGB to XYZ (Lindbloom's digits)."""
+FROM_RGB = XYZ / XYZ.sum(1, keepdims=True)  # to shares of the white point
+TO_RGB = np.linalg.inv(FROM_RGB)
 EDGE = 6 / 29  # where Lab's cube root becomes a straight line
 BISECTIONS = 10  # of the way from grey to a colour that RGB does not have: a thousandth of it
 
@@ -37,8 +42,7 @@ def lab(x: Tensor) -> Tensor:
     rgb = (x.clamp(-1, 1) + 1) / 2
     # both branches have finite gradients wherever `where` may look at them
     linear = torch.where(rgb > 0.04045, ((rgb.clamp_min(0.04045) + 0.055) / 1.055) ** 2.4, rgb / 12.92)
-    matrix = _matrix(x)
-    t = torch.einsum("ij,bjhw->bihw", matrix / matrix.sum(1, keepdim=True), linear)  # X/Xn, Y/Yn, Z/Zn
+    t = torch.einsum("ij,bjhw->bihw", _tensor(FROM_RGB, x), linear)  # X/Xn, Y/Yn, Z/Zn
     f = torch.where(t > EDGE**3, t.clamp_min(EDGE**3) ** (1 / 3), t / (3 * EDGE**2) + 4 / 29)
     X, Y, Z = f.unbind(1)
     return torch.stack([116 * Y - 16, 500 * (X - Y), 200 * (Y - Z)], 1)
@@ -51,17 +55,14 @@ def rgb(colours: Tensor) -> Tensor:
     channel instead would move L by up to 21 of 100.
     """
     L, ab = colours[:, :1].clamp(0, 100), colours[:, 1:]
-    linear = _linear(torch.cat([L, ab], 1))
-    if not _fits(linear).all():
-        with torch.no_grad():
-            low, high = torch.zeros_like(L), torch.ones_like(L)
-            for _ in range(BISECTIONS):
-                middle = (low + high) / 2
-                fits = _fits(_linear(torch.cat([L, middle * ab], 1)))
-                low, high = torch.where(fits, middle, low), torch.where(fits, high, middle)
-            share = torch.where(_fits(linear), 1.0, low)
-        linear = _linear(torch.cat([L, share * ab], 1))
-    linear = linear.clamp(0, 1)
+    with torch.no_grad():
+        low, high = torch.zeros_like(L), torch.ones_like(L)
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            fits = _fits(_linear(torch.cat([L, middle * ab], 1)))
+            low, high = torch.where(fits, middle, low), torch.where(fits, high, middle)
+        share = torch.where(_fits(_linear(torch.cat([L, ab], 1))), 1.0, low)
+    linear = _linear(torch.cat([L, share * ab], 1)).clamp(0, 1)
     curved = 1.055 * linear.clamp_min(0.0031308) ** (1 / 2.4) - 0.055
     return torch.where(linear > 0.0031308, curved, 12.92 * linear) * 2 - 1
 
@@ -72,8 +73,7 @@ def _linear(colours: Tensor) -> Tensor:
     Y = (L + 16) / 116
     f = torch.stack([Y + a / 500, Y, Y - b / 200], 1)
     t = torch.where(f > EDGE, f**3, 3 * EDGE**2 * (f - 4 / 29))
-    matrix = _matrix(colours)
-    return torch.einsum("ij,bjhw->bihw", torch.linalg.inv(matrix), t * matrix.sum(1)[:, None, None])
+    return torch.einsum("ij,bjhw->bihw", _tensor(TO_RGB, colours), t)
 
 
 def _fits(linear: Tensor) -> Tensor:
@@ -81,5 +81,5 @@ def _fits(linear: Tensor) -> Tensor:
     return ((linear > -1e-6) & (linear < 1 + 1e-6)).all(1, keepdim=True)
 
 
-def _matrix(like: Tensor) -> Tensor:
-    return torch.tensor(XYZ, dtype=like.dtype, device=like.device)
+def _tensor(matrix: np.ndarray, like: Tensor) -> Tensor:
+    return torch.tensor(matrix.tolist(), dtype=like.dtype, device=like.device)

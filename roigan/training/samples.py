@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from roigan.config import Params
+from roigan.corruptions.corruption import Corruption
 from roigan.corruptions.sampling import sample
 from roigan.files import paths
 from roigan.images.arrays import load_split, to_float, to_uint8
-from roigan.images.blending import complete
 from roigan.images.grids import grid
 from roigan.nets.latent import draw_latent
 
@@ -30,11 +30,12 @@ class Showcase:
         share = -(-len(x) // len(families))
         drawn = [sample(family, share, size, generator, params.masks.known_share) for family in families]
         self.x, self.M = x.to(device), torch.cat(drawn)[: len(x)].to(device)
+        self.corruption = Corruption.region(model.coordinates, self.M)
         self.z = [draw_latent(len(x), model.latent, generator).to(device) for _ in range(2)]
 
     @torch.no_grad()
     def picture(self, G: nn.Module) -> np.ndarray:
         """Rows: image, hole, two fillings; uint8 [H', W', 3]."""
-        hole = complete(self.x, torch.zeros_like(self.x), self.M)
+        hole = self.corruption.joined(self.x, torch.zeros_like(self.x))
         fillings = [G(self.x, self.M, z).y for z in self.z]
         return grid(to_uint8(torch.cat([self.x, hole, *fillings])), len(self.x))

@@ -28,6 +28,9 @@ class RoIGANModel(ModelParams):
     """Equalised learning rate (3.20)."""
     spectral_norm: bool = False
     """Spectral normalisation in D (the author's code has it, the thesis does not)."""
+    space: Literal["identity", "lab"] = "identity"
+    """What is generated of a region: all of it, or its colours alone (a and b of CIE Lab), and its lightness
+    stays."""
     blend: Literal["none", "colours", "membrane"] = "membrane"
     """How a filling meets its surroundings. The thesis' normalisations hide the colours around the region
     from G (none); G may paint onto their smooth continuation (colours); and what is left of the difference
@@ -40,6 +43,11 @@ class RoIGANModel(ModelParams):
     convolutions of its own."""
     output_norm: bool = False
     """InstanceNorm before the final tanh, as in the thesis: all images then have one mean and contrast."""
+
+    @property
+    def coordinates(self) -> str:
+        """`space`."""
+        return self.space
 
     @property
     def latent(self) -> LatentSizes:

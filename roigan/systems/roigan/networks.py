@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from roigan.config import RoIGANModel
-from roigan.images.blending import complete, continuation, membrane
+from roigan.corruptions.corruption import SPACES, Corruption
+from roigan.images.blending import continuation, membrane
 from roigan.nets.control_reader import Reading, circle, sharp
 from roigan.nets.layers import Conv2d, Linear, instance_norm, lrelu
 from roigan.systems.roigan.layers import GatedConv2d, UpsampleBlock
@@ -61,14 +62,17 @@ class Generator(nn.Module):
                 UpsampleBlock(inputs + skip(side), outputs, wide(128), styled, model.depth, equalised=eq)
             )
             inputs = outputs
-        self.output_norm, self.blend = model.output_norm, model.blend
-        self.to_image = Conv2d(inputs, channels, 3, padding=1, equalised=eq, bias=not model.output_norm)
+        self.output_norm, self.blend, self.space = model.output_norm, model.blend, model.space
+        outputs = channels - SPACES[model.space].generated.index(1)
+        self.to_image = Conv2d(inputs, outputs, 3, padding=1, equalised=eq, bias=not model.output_norm)
         if not model.output_norm:  # start grey: a saturated tanh has no gradient to leave black or white by
             self.to_image.gain *= 0.1
 
     def forward(self, x: Tensor, M: Tensor, z: Tensor) -> EncodedCompletion:
         """x: [B, C, H, W] in [-1, 1]; M: [B, 1, H, W] in {0, 1}; z: [B, 256]."""
-        maps = [torch.cat([x * (1 - M), M], 1)]
+        corruption, space = Corruption.region(self.space, M), SPACES[self.space]
+        t = space.select(space.to(x))  # of which a filling reads what lies outside M
+        maps = [torch.cat([corruption.known(x), M], 1)]
         for layer in self.encoder:
             maps.append(layer(maps[-1]))  # ... [B, 64, 4, 4], [B, 128, 2, 2]
         mu, logvar = self.to_mu_logvar(maps.pop().flatten(1)).float().chunk(2, dim=1)
@@ -82,18 +86,20 @@ class Generator(nn.Module):
             h = torch.cat([h, maps.pop()], 1)
             side = h.shape[-1]
             h = block(h, _resize(M, side), _resize(M, 2 * side), s)
-        image = self.to_image(h)  # [B, C, H, W]
+        image = self.to_image(h)  # [B, C, H, W], or as many coordinates as a region generates
         if self.output_norm:
             image = instance_norm(image)
         if self.blend != "none":
-            colours = continuation(x, M)
+            colours = continuation(t, M)
             if self.blend == "membrane":  # a broad field without the region's edge, which would be seen
                 colours = _broad(colours)
             colours = colours.clamp(-1, 1)  # noisy images go beyond, where atanh ends
             image = image + torch.atanh(0.95 * colours)  # 0.95: pure white keeps a gradient
-        G = torch.tanh(image).float()
-        filled = membrane(x, G, M) if self.blend == "membrane" else G
-        return EncodedCompletion(G, complete(x, filled, M), mu, logvar)
+        own = torch.tanh(image).float()
+        filled = membrane(t, own, M) if self.blend == "membrane" else own
+        y = corruption.joined(x, space.embed(filled))
+        G = Corruption.region(self.space, torch.ones_like(M)).joined(x, space.embed(own))
+        return EncodedCompletion(G, y, mu, logvar)
 
 
 class ControlEncoding(nn.Module):

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from roigan.config import RoIGANParams
+from roigan.corruptions.corruption import SPACES
 from roigan.game import Batch, Player, Terms, generator_and_discriminator
 from roigan.images.colours import brightness
 from roigan.losses import adversarial, features, latent, reconstruction
@@ -20,6 +21,16 @@ from roigan.nets.control_reader import Reader
 from roigan.nets.latent import join_latent
 from roigan.systems.interface import AVERAGED_G, Kept
 from roigan.systems.roigan.networks import Discriminator, Generator, QHead
+
+
+def read(y: Tensor, space: str) -> Tensor:
+    """What Q sees of a completed image: its brightness [B, 1, H, W]; its colours [B, 2, H, W] where nothing
+    else is generated.
+
+    Blind to colours where it can be: a tint of the region tells a control for next to nothing, and looks
+    false.
+    """
+    return brightness(y) if space == "identity" else SPACES[space].select(SPACES[space].to(y))
 
 
 class FeatureMaps(Protocol):
@@ -45,8 +56,9 @@ class RoIGAN:
         }
         if params.losses.info:  # a head that nothing trains would be dead weight
             controls = (model.sliders, model.codes, model.values)
+            seen = 1 if model.space == "identity" else 2  # channels of `read`
             self.nets["Q"] = (
-                Reader(size, 1, controls, model.width, equalised=model.equalized)
+                Reader(size, seen, controls, model.width, equalised=model.equalized)
                 if model.reader == "own"
                 else QHead(model)
             )
@@ -105,8 +117,7 @@ class RoIGAN:
             terms["kl"] = w.kl * latent.kl_standard_normal(mu, logvar)
         if w.info:
             own = self.params.model.reader == "own"
-            # blind to colours: a tint of the region tells a control for next to nothing, and looks false
-            reading = nets.Q(brightness(y), M) if own else nets.Q(fake.trunk)
+            reading = nets.Q(read(y, self.params.model.space), M) if own else nets.Q(fake.trunk)
             terms["info_c"] = w.info * latent.gaussian_nll(c, reading.mu, reading.logvar)
             terms["info_k"] = w.info * latent.categorical_nll(k, reading.logits)
         return terms
