@@ -24,7 +24,7 @@ from benchmarks.measuring import provenance
 from roigan.config import Params, load_params
 from roigan.corruptions.cache import load_cache
 from roigan.errors import UserError, exit_on_user_error
-from roigan.evaluation.measure import measure, methods
+from roigan.evaluation.completion import measure, methods
 from roigan.features.network import FeatureNetwork, load_features, make_features
 from roigan.files import paths
 from roigan.images.arrays import load_split, load_statistics

@@ -19,7 +19,7 @@ import torch
 from benchmarks.measuring import provenance
 from roigan.config import Params, changed, load_params
 from roigan.corruptions.sampling import sample
-from roigan.evaluation.measure import measure
+from roigan.evaluation.completion import measure
 from roigan.evaluation.methods import Completion, generated
 from roigan.features.network import load_features
 from roigan.files import paths

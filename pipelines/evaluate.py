@@ -2,15 +2,16 @@
 if all of them hold."""
 
 import json
+from typing import Any
 
 import torch
 
 from roigan.config import load_params
 from roigan.corruptions.cache import load_cache
 from roigan.errors import exit_on_user_error
+from roigan.evaluation.completion import measure, wholes
 from roigan.evaluation.gates import judge, summary
-from roigan.evaluation.measure import measure, methods, wholes
-from roigan.evaluation.methods import Completion, generated
+from roigan.evaluation.verbs import VERBS
 from roigan.features.network import load_features
 from roigan.files import paths
 from roigan.images.arrays import load_split
@@ -29,16 +30,20 @@ def main() -> None:
     device = "cuda" if params.train.use_gpu and torch.cuda.is_available() else "cpu"
     model = Model.load(registry.download(version)).to(device)
     features = load_features(paths.FEATURES).to(device)
-    completions = methods(params, model, load_split(paths.PREPARED, "train"))
+    verb = VERBS[model.verbs[0]]
+    methods = verb.methods(params, model, load_split(paths.PREPARED, "train"))
     champion = promotion.champion(name)
     rival = champion if champion and champion.tags["sha256"] != sha256 else None
     if rival:
-        completions |= beside(model, Model.load(registry.download(rival)).to(device))
+        methods |= beside(model, Model.load(registry.download(rival)).to(device))
     masks: dict[str, torch.Tensor] = {
         family: load_cache(paths.MASKS / f"{family}.npz") for family in params.masks.evaluate
     }
-    test, free = load_split(paths.PREPARED, "test"), wholes(params, model)
-    table, scored = measure(completions, test, masks, features, params.evaluate, free)
+    test = load_split(paths.PREPARED, "test")
+    if free := wholes(params, model):
+        table, scored = measure(methods, test, masks, features, params.evaluate, free)
+    else:
+        table, scored = verb.measure(methods, test, masks, features, params.evaluate)
     table.to_csv(paths.EVALUATION, index=False, float_format="%.6g")
 
     mine = table[table["method"] == model.system].set_index("mask").drop(columns=["method", "n"])
@@ -59,16 +64,19 @@ def main() -> None:
         promotion.promote(version, reason, champion)
     else:
         promotion.refuse(version, reason)
-    verb = "is champion" if promoted else "is not promoted"
-    print(f"evaluate: {name}/{version.version} {verb}: {reason}")
+    outcome = "is champion" if promoted else "is not promoted"
+    print(f"evaluate: {name}/{version.version} {outcome}: {reason}")
 
 
-def beside(model: Model, champion: Model) -> dict[str, Completion]:
-    """The champion as one more method, where it takes the same images; else the gates against it fail."""
+def beside(model: Model, champion: Model) -> dict[str, Any]:
+    """The champion as one more method, where it does the same with images of the same size.
+
+    Else the gates against it fail.
+    """
     if champion.config.get("data") != model.config.get("data"):
         print("evaluate: the champion learnt from other data; it may have seen images of this test set")
-    same = (champion.image_size, champion.channels) == (model.image_size, model.channels)
-    return {registry.CHAMPION: generated(champion)} if same else {}
+    kinds = [(each.image_size, each.channels, each.verbs[0]) for each in (champion, model)]
+    return {registry.CHAMPION: VERBS[model.verbs[0]].own(champion)} if kinds[0] == kinds[1] else {}
 
 
 if __name__ == "__main__":

@@ -34,6 +34,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # changes that make `small` another system's
 GLCIC: dict[str, Any] = {"model": {"system": "glcic", "width": 0.125}, "losses": {}}
 PIXELWISE: dict[str, Any] = {"model": {"system": "pixelwise", "width": 0.125}, "losses": {}}
+DCGAN: dict[str, Any] = {
+    "model": {"system": "dcgan", "width": 0.125},
+    "losses": {},
+    "masks.train": {"whole": 1},
+    "masks.evaluate": ["whole"],
+    "gates": [],
+}
+RECOLOUR: dict[str, Any] = {"model.space": "lab"}
 GAN: dict[str, Any] = {"model": {"system": "gan", "width": 0.125}, "losses": {}}
 
 

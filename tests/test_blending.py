@@ -10,7 +10,7 @@ from roigan.images.blending import continuation, membrane
 def test_known_pixels_stay_and_a_plain_picture_is_continued() -> None:
     x = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     plain = torch.tensor([0.3, -0.7, 1.0])[:, None, None].expand(3, 32, 32).expand(4, 3, 32, 32)
-    for family in FAMILIES:
+    for family in FAMILIES.keys() - {"whole", "grey"}:  # which leave nothing to go by
         M = sample(family, 4, 32, torch.Generator().manual_seed(1))
         known = (M == 0).expand_as(x)
         assert torch.equal(continuation(x, M)[known], x[known]), family

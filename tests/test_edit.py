@@ -15,6 +15,8 @@ from PIL import Image
 from roigan.config import RoIGANModel
 from roigan.errors import UserError
 from roigan.image_io.lossless import fit_format, native, read_mask, read_picture, save_picture
+from roigan.images.arrays import to_float
+from roigan.images.colours import lab
 from roigan.inference.inpaint import complete_picture, complete_pictures, window
 from roigan.systems.model import Model
 from roigan.systems.roigan.networks import Generator
@@ -25,6 +27,7 @@ class Painter:
 
     def __init__(self, channels: int = 3, size: int = 16, shade: float = 0.25) -> None:
         self.channels, self.image_size, self.shade = channels, size, shade
+        self.coordinates = "identity"
         self.sliders, self.codes, self.values = 3, 2, 4
         self.seen: list[tuple[torch.Tensor, torch.Tensor]] = []
 
@@ -361,3 +364,21 @@ def test_truncated_and_animated_pictures_are_refused(tmp_path):
     frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
     with pytest.raises(UserError, match="animated"):
         read_picture(tmp_path / "moving.gif")
+
+
+def test_recolouring_keeps_the_lightness_at_full_size_and_all_outside() -> None:
+    """The model sees 32 px; what it paints is enlarged, what the picture shows is not blurred."""
+    torch.manual_seed(0)
+    params = RoIGANModel(system="roigan", width=0.1, noise=8, sliders=3, codes=2, values=4, space="lab")
+    config = {"image_size": 32, "channels": 3, "model": params.model_dump(), "weights_sha256": "0"}
+    model = Model({"G": Generator(32, 3, params)}, config)
+    levels = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+    mask = np.zeros((90, 120), bool)
+    mask[20:60, 30:90] = True
+    done = np.asarray(complete_picture(model, Image.fromarray(levels), mask, c=[1, 0, 0], k=[0, 0]))
+    assert np.array_equal(done[~mask], levels[~mask])
+    assert (done[mask] != levels[mask]).any(-1).mean() > 0.9
+    before, after = (lab(to_float(image[None]))[0, 0].numpy() for image in (levels, done))
+    assert np.abs(after - before)[mask].max() < 0.5  # of L's 100
+    with pytest.raises(UserError, match="changes colours, and the picture is grey"):
+        complete_picture(model, Image.fromarray(levels[..., 0]), mask)

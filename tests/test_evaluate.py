@@ -13,8 +13,8 @@ from roigan.corruptions.sampling import sample
 from roigan.errors import UserError
 from roigan.evaluation import methods as baselines
 from roigan.evaluation.bootstrap import Scored, deviation
+from roigan.evaluation.completion import COLUMNS, measure
 from roigan.evaluation.gates import judge, summary
-from roigan.evaluation.measure import COLUMNS, measure
 from roigan.features.local import LocalTrunk
 from roigan.features.network import FeatureNetwork, calibrate
 from roigan.images.arrays import to_float, to_uint8

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,11 +17,11 @@ from torch.nn.parallel import DistributedDataParallel
 from roigan.config import Params, read_yaml
 from roigan.corruptions.corruption import Corruption
 from roigan.corruptions.sampling import Sampler
-from roigan.game import Batch, Nets, StepRandom, play
+from roigan.game import Batch, Nets, Player, StepRandom, play
 from roigan.nets.latent import join_latent
 from roigan.systems.by_name import SYSTEMS
 from roigan.systems.roigan.networks import ControlEncoding
-from tests.conftest import GAN, GLCIC, PIXELWISE, ROOT
+from tests.conftest import DCGAN, GAN, GLCIC, PIXELWISE, RECOLOUR, ROOT
 
 
 class Perceptual(nn.Module):
@@ -51,7 +52,9 @@ def batch(params: Params, step: int, rows: slice = slice(None), dtype: torch.dty
     draws = InDtype(params.train.seed, step, total, rows)
     draws.dtype = dtype
     M = sampler(draws.uniform("M", sampler.draws).float()).to(dtype)
-    return Batch(x[rows].to(dtype), Corruption.region("identity", M), draws, step, lent[rows].to(dtype))
+    return Batch(
+        x[rows].to(dtype), Corruption.region(params.model.coordinates, M), draws, step, lent[rows].to(dtype)
+    )
 
 
 class InDtype(StepRandom):
@@ -113,8 +116,12 @@ RECIPES: dict[str, dict[str, Any]] = {
     "glcic": GLCIC,
     "gan": GAN,
     "pixelwise": PIXELWISE,
+    "dcgan": DCGAN,
+    "recolour": RECOLOUR | {"losses__tv": 0.5},
 }
-SYSTEM_RECIPES = {"roigan": {}, "glcic": GLCIC, "gan": GAN, "pixelwise": PIXELWISE}
+SYSTEM_RECIPES = {
+    "roigan": {}, "glcic": GLCIC, "gan": GAN, "pixelwise": PIXELWISE, "dcgan": DCGAN, "recolour": RECOLOUR,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -180,6 +187,52 @@ def test_a_weight_of_zero_removes_the_term(small) -> None:
     assert "Q" not in system.nets  # a head that nobody trains is not built
 
 
+class Toy:
+    """Two players of one number each, who note the batches that they see."""
+
+    def __init__(self, turns: int) -> None:
+        self.nets: dict[str, nn.Module] = {name: nn.Linear(1, 1, bias=False) for name in "DG"}
+        self.seen: list[tuple[str, int]] = []
+        self.turns = turns
+
+    def players(self) -> list[Player]:
+        def player(name: str, turns: int) -> Player:
+            optimizer = torch.optim.SGD(self.nets[name].parameters(), lr=0.1)
+
+            def loss(nets: SimpleNamespace, batch: Batch) -> dict[str, torch.Tensor]:
+                self.seen.append((name, int(batch.x.item())))
+                return {"adv": getattr(nets, name).weight.sum() * 0 + batch.x.sum()}
+
+            return Player(name, [name], loss, optimizer, turns)
+
+        return [player("D", self.turns), player("G", 1)]
+
+
+def test_turns_have_batches_of_their_own_and_share_what_is_theirs() -> None:
+    toy = Toy(turns=3)
+    drawn: list[int] = []
+
+    def draw(turn: int) -> Batch:
+        drawn.append(turn)
+        x = torch.full((1, 1, 1, 1), float(turn))
+        return Batch(x, Corruption("identity", x), StepRandom(0, 0, 1, turn=turn), 0, x)
+
+    terms = play(toy.players(), Nets(toy.nets), draw)
+    assert toy.seen == [("D", 0), ("D", 1), ("D", 2), ("G", 0)]
+    assert drawn == [0, 1, 2]  # G's turn sees the batch of D's first
+    assert terms["D/adv"] == 1  # the mean over the turns
+    assert not torch.equal(StepRandom(0, 0, 8, turn=1).normal("z"), StepRandom(0, 0, 8).normal("z"))
+
+
+def test_once_is_made_once_and_detached() -> None:
+    x = torch.ones(1, 1, 1, 1, requires_grad=True)
+    only = Batch(x, Corruption("identity", x), StepRandom(0, 0, 1), 0, x)
+    assert not only.once("y", lambda: 2 * x).requires_grad
+    assert only.once("y", lambda: 3 * x).item() == 2
+    only.share("G", 4 * x)
+    assert not only.shared["G"].requires_grad
+
+
 # --- Two ranks -----------------------------------------------------------------------------------------
 
 STEPS = 3
@@ -202,7 +255,7 @@ def one_of_two(rank: int, games: list[Params], folder: str) -> None:
         result = weights_after(
             params, rank, 2, lambda net: DistributedDataParallel(net, broadcast_buffers=False)
         )
-        torch.save(result, f"{folder}/{params.model.system}-{rank}.pt")
+        torch.save(result, f"{folder}/{params.fingerprint()}-{rank}.pt")
     dist.destroy_process_group()
 
 
@@ -212,7 +265,7 @@ def test_two_ranks_on_half_batches_equal_one_on_the_whole(small, tmp_path: Path)
     games = [small(**few, **recipe) for recipe in SYSTEM_RECIPES.values()]
     mp.spawn(one_of_two, (games, str(tmp_path)), nprocs=2)
     for params in games:
-        files = [tmp_path / f"{params.model.system}-{rank}.pt" for rank in range(2)]
+        files = [tmp_path / f"{params.fingerprint()}-{rank}.pt" for rank in range(2)]
         first, second = (torch.load(file, weights_only=True) for file in files)
         alone = weights_after(params, 0, 1, lambda net: net)
         start = {

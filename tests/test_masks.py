@@ -35,6 +35,8 @@ DIGESTS = {
     "border": "8496d04fbd661978",
     "free_form": "2b992e5b476aef70",
     "scattered": "6a31b15670749473",
+    "whole": "7d2c7ac4888bfd75",
+    "grey": "7d2c7ac4888bfd75",
 }
 
 

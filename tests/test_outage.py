@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import math
 import os
 import pickle
@@ -30,6 +31,7 @@ from roigan import cli
 from roigan.config import Params, load_params
 from roigan.errors import UserError, exit_on_user_error
 from roigan.files import paths
+from roigan.files.tensors import sha256_of
 from roigan.systems.model import Model
 from roigan.tracking import registry, runs, store
 from roigan.tracking.outbox import Outbox, open_outbox
@@ -149,8 +151,9 @@ def steps(run_id: str) -> list[int]:
 
 def test_without_a_server_everything_ends_at_once_with_one_line(project, monkeypatch, capsys) -> None:
     paths.MODEL.mkdir(parents=True)
-    for name in ("generator.safetensors", "config.json"):
-        (paths.MODEL / name).write_text("{}")
+    (paths.MODEL / "generator.safetensors").write_text("{}")
+    digest = sha256_of(paths.MODEL / "generator.safetensors")
+    (paths.MODEL / "config.json").write_text(json.dumps({"weights_sha256": digest}))
     address = f"http://127.0.0.1:{free_port()}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     stages = [

@@ -12,7 +12,7 @@ import torch
 from roigan.config import EvaluateParams, Params, PixelwiseModel
 from roigan.corruptions.sampling import Sampler, sample
 from roigan.evaluation import methods as baselines
-from roigan.evaluation.measure import COLUMNS, CONSTRAINTS, measure
+from roigan.evaluation.completion import COLUMNS, CONSTRAINTS, measure
 from roigan.evaluation.metrics import constraints
 from roigan.game import Nets, play
 from roigan.losses.reconstruction import known_error

@@ -11,7 +11,9 @@ Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
-MaskFamily = Literal["rectangle", "ellipse", "mixture", "half", "centre", "border", "free_form", "scattered"]
+MaskFamily = Literal[
+    "rectangle", "ellipse", "mixture", "half", "centre", "border", "free_form", "scattered", "whole", "grey"
+]
 
 
 class Block(BaseModel):
@@ -105,7 +107,7 @@ class LatentSizes(NamedTuple):
 
 
 class ModelParams(Block):
-    """The networks: what all systems say of them. Each adds its own keys (`systems.py`)."""
+    """The networks: what all systems say of them. Each adds its own keys (`systems/`)."""
 
     sides: ClassVar[tuple[int, ...]] = (16, 32, 64, 128, 256)
     """Image sizes that the networks can be built for."""
@@ -118,6 +120,9 @@ class ModelParams(Block):
         """What the generator's z is made of."""
         return LatentSizes()
 
+    needs_context: ClassVar[bool] = True
+    """Whether it completes pictures, and has nothing to go by where all of one is to be generated."""
+
     @property
     def coordinates(self) -> str:
         """The space in which regions are generated (`roigan.corruptions.corruption.SPACES`)."""
@@ -125,12 +130,7 @@ class ModelParams(Block):
 
 
 class LossParams(Block):
-    """The weights of a system's losses (`systems.py`)."""
-
-    @property
-    def dead(self) -> float:
-        """D/adv, weighted as it is logged, when D tells nothing apart."""
-        raise NotImplementedError
+    """The weights of a system's losses (`systems/`)."""
 
 
 class PenaltyParams(Block):
@@ -247,7 +247,7 @@ class ControlParams(Block):
     seed: Seed = 0
 
 
-Method = Literal["fmm", "nearest", "real", "champion"]
+Method = Literal["fmm", "nearest", "copy", "mean", "real", "champion"]
 MetricName = Literal[
     "fid", "kid", "pids", "uids", "percep", "l1", "psnr", "ssim", "border", "chroma", "diversity"
 ]

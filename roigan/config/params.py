@@ -25,7 +25,7 @@ from roigan.config.tuning import TuneParams
 
 
 class Params(Block):
-    """All of params.yaml; each system narrows `model` and `losses` (`systems.py`)."""
+    """All of params.yaml; each system narrows `model` and `losses` (`systems/`)."""
 
     data: DataParams
     masks: MaskParams
@@ -52,6 +52,15 @@ class Params(Block):
     def _colours_to_generate(self) -> Params:
         if self.model.coordinates != "identity" and self.data.channels != 3:
             raise ValueError("model.space: lab needs colours, but data.channels is 1; set it to 3")
+        return self
+
+    @model_validator(mode="after")
+    def _families_fit_what_is_generated(self) -> Params:
+        families = {*self.masks.evaluate, *(name for name, weight in self.masks.train.items() if weight)}
+        if "grey" in families and self.model.coordinates == "identity":
+            raise ValueError("masks: grey asks for colours alone; set model.space: lab, or take whole")
+        if "whole" in families and self.model.needs_context:
+            raise ValueError(f"masks: whole leaves nothing known, and {self.model.system} completes pictures")
         return self
 
     @model_validator(mode="after")

@@ -178,6 +178,11 @@ def scattered(u: Tensor, size: int, known_share: float = KNOWN_SHARE) -> Tensor:
     return torch.ones_like(u, dtype=torch.bool).scatter(1, chosen, False).unflatten(1, (size, size))
 
 
+def everything(u: Tensor, size: int) -> Tensor:
+    """The whole picture."""
+    return torch.ones(len(u), size, size, dtype=torch.bool, device=u.device)
+
+
 FAMILIES: dict[str, Family] = {
     "rectangle": Family(lambda size: 4, rectangle),
     "ellipse": Family(lambda size: 5, ellipse),
@@ -187,4 +192,6 @@ FAMILIES: dict[str, Family] = {
     "border": Family(lambda size: 1, border),
     "free_form": Family(lambda size: STROKES * (4 + 2 * TURNS), free_form),
     "scattered": Family(lambda size: size * size, scattered),
+    "whole": Family(lambda size: 1, everything),  # a sample from nothing
+    "grey": Family(lambda size: 1, everything),  # the colours of the whole picture
 }

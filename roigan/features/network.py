@@ -56,6 +56,11 @@ class FeatureNetwork(nn.Module):
         in x."""
         return [m / scale for m, scale in zip(self.trunk(x), self.scales, strict=True)]
 
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self.scales.device
+
     def embed(self, x: Tensor) -> Tensor:
         """x [B, C, H, W] in [-1, 1] -> [B, F], the last map averaged over the image.
 

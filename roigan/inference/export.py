@@ -38,6 +38,7 @@ def export(model: Model, file: Path) -> None:
     """Write a .pt2 file for batches of any size, together with sizes.json, after a check that it gives the
     model's own pixels bit for bit. Raises UserError where it does not or cannot be written.
     """
+    model.require("complete")
     with writing(file) as unfinished:
         program = Program(model.to("cpu")).eval()
         batch = torch.export.Dim("batch")

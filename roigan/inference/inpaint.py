@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from roigan.corruptions.corruption import Corruption
 from roigan.errors import UserError
 from roigan.image_io.lossless import Picture, as_channels, look, paint
 from roigan.systems.model import Model
@@ -42,10 +43,12 @@ def complete_pictures(
     masks: bool [H, W] each, True = generate. c: sliders in [-1, 1], k: values of the codes; where fewer than
     the model's are given, the rest are 0; None draws them from the seed. context: the window's side as a
     multiple of the region's longer side; a window is never smaller than the model's resolution, if the
-    picture has it. New pixels are opaque. Raises UserError for a mask that is empty or of another size, and
-    for controls out of range.
+    picture has it. New pixels are opaque. Raises UserError for a mask that is empty or of another size, for
+    controls out of range, and for a grey picture where only colours are generated.
     """
     sliders, codes = controls(model, c, k)
+    if model.coordinates != "identity":
+        check_colours(pictures)
     windows = [
         window(picture, M, model.image_size, context) for picture, M in zip(pictures, masks, strict=True)
     ]
@@ -56,7 +59,8 @@ def complete_pictures(
     x, M = (torch.stack(tensors) for tensors in zip(*cuts, strict=True))  # [B, C, S, S], [B, 1, S, S]
     z = model.latent(1, torch.Generator().manual_seed(seed), sliders, codes).expand(len(x), -1)
     y = model.complete(x, M, z).cpu()
-    return [paste(*parts) for parts in zip(pictures, masks, windows, y, strict=True)]
+    parts = zip(pictures, masks, windows, y, strict=True)
+    return [paste(*part, model.coordinates) for part in parts]
 
 
 def complete_picture(
@@ -101,6 +105,14 @@ def check_mask(picture: Picture, mask: np.ndarray) -> None:
         raise UserError("the mask is empty: no pixel is white (>= 128), so there is nothing to generate")
 
 
+def check_colours(pictures: Sequence[Picture]) -> None:
+    """Raise UserError for a picture that has no colours to change."""
+    for picture in pictures:
+        channels = look(picture, (slice(0, 1), slice(0, 1))).shape[-1]
+        if channels == 1:
+            raise UserError("this model changes colours, and the picture is grey; convert it to RGB")
+
+
 def window(picture: Picture, mask: np.ndarray, size: int, context: float) -> Window:
     """The window around the region of `mask` (bool [H, W]), shifted into the picture as far as it fits."""
     check_mask(picture, mask)
@@ -133,13 +145,23 @@ def cut(picture: Picture, mask: np.ndarray, where: Window, size: int, channels: 
     return x.contiguous(), M
 
 
-def paste(picture: Picture, mask: np.ndarray, where: Window, y: Tensor) -> Picture:
-    """A copy of the picture with the window's completion y [C, S, S] where the mask says."""
+def paste(picture: Picture, mask: np.ndarray, where: Window, y: Tensor, space: str = "identity") -> Picture:
+    """A copy of the picture with the window's completion y [C, S, S] where the mask says; of it, what the
+    space generates: colours are enlarged, lightness stays at full size."""
     filled = ((y.movedim(0, -1).float() + 1) / 2).clamp(0, 1).numpy()  # [S, S, C]
     filled = _resize(filled, where.side, cv2.INTER_CUBIC)
     inside, ((above, _), (before, _)) = _visible(where, mask.shape)
     height, width = mask[inside].shape
-    return paint(picture, inside, mask[inside], filled[above : above + height, before : before + width])
+    filled = filled[above : above + height, before : before + width]
+    if space != "identity":
+        seen, painted = (
+            torch.from_numpy(as_channels(part, 3)).movedim(-1, 0)[None] * 2 - 1
+            for part in (look(picture, inside), filled)
+        )
+        region = torch.from_numpy(mask[inside]).float()[None, None]
+        kept = Corruption.region(space, region).complete(seen, painted)[0]  # [3, h, w]
+        filled = ((kept.movedim(0, -1) + 1) / 2).clamp(0, 1).numpy()
+    return paint(picture, inside, mask[inside], filled)
 
 
 def _resize(seen: np.ndarray, side: int, enlarge: int) -> np.ndarray:

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from roigan.corruptions.cache import load_cache
+from roigan.corruptions.corruption import Corruption
 from roigan.evaluation.methods import Completion
 from roigan.evaluation.metrics import constraints
 from roigan.images.arrays import to_float, to_uint8
@@ -43,13 +44,14 @@ def comparison(
     M: Tensor,
     seed: int,
     free: Mapping[str, Completion] = {},
+    space: str = "identity",
 ) -> np.ndarray:
     """Figure 4.3 for one mask family: the images, the same without their region, then one row per method.
 
     free: methods that may change known pixels, which are green in their rows where they are met and red where
     they are not (figure 4 of Ruffino et al. 2019).
     """
-    rows = {"real": _coloured(x), "masked": _coloured(_removed(x, M))}
+    rows = {"real": _coloured(x), "masked": _coloured(_removed(x, M, space))}
     for name, complete in methods.items():
         rows[name] = _coloured(complete(x, M, _generator(seed)))
     for name, generate in free.items():
@@ -60,9 +62,9 @@ def comparison(
     return labelled(rows)
 
 
-def more(complete: Completion, x: Tensor, M: Tensor, seed: int) -> np.ndarray:
+def more(complete: Completion, x: Tensor, M: Tensor, seed: int, space: str = "identity") -> np.ndarray:
     """Figure 4.4: images, the same without their region, and completed, in two blocks one above the other."""
-    rows = {"real": x, "masked": _removed(x, M), "completed": complete(x, M, _generator(seed))}
+    rows = {"real": x, "masked": _removed(x, M, space), "completed": complete(x, M, _generator(seed))}
     half = -(-len(x) // 2)
     blocks = [slice(0, half), slice(half, None)] if half < len(x) else [slice(None)]
     return _stack([labelled({name: to_uint8(y[some]) for name, y in rows.items()}) for some in blocks])
@@ -184,8 +186,15 @@ def _coloured(x: Tensor) -> np.ndarray:
     return np.broadcast_to(to_uint8(x), (len(x), *x.shape[2:], 3)).copy()
 
 
-def _removed(x: Tensor, M: Tensor) -> Tensor:
-    return torch.where(M > 0.5, torch.full_like(x, GREY), x)
+def sheet(images: np.ndarray) -> np.ndarray:
+    """Images uint8 [N, S, S, C] in a square, enlarged by whole multiples."""
+    scale = max(1, TILE // 2 // images.shape[1])
+    return grid(images.repeat(scale, 1).repeat(scale, 2), math.ceil(math.sqrt(len(images))))
+
+
+def _removed(x: Tensor, M: Tensor, space: str) -> Tensor:
+    """What is left of images: generated coordinates are grey."""
+    return Corruption.region(space, M).joined(x, torch.full_like(x, GREY))
 
 
 def _stack(pictures: list[np.ndarray]) -> np.ndarray:

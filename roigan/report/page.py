@@ -17,63 +17,15 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from roigan.config import Params
-from roigan.config.systems.by_name import MODELS
 from roigan.errors import UserError
+from roigan.evaluation.metrics.records import METRICS, Metric
+from roigan.systems.by_name import SYSTEMS
 
-
-class Metric(NamedTuple):
-    """How a column of the evaluation table reads."""
-
-    label: str
-    arrow: str
-    """↑ higher is better, ↓ lower is better, →1 the nearer to 1 the better."""
-    digits: int
-    meaning: str
-
-
-METRICS = {
-    "fid": Metric(
-        "FID", "↓", 2, "distance from real images in the features' mean and covariance (Heusel 2017)"
-    ),
-    "kid": Metric("KID", "↓", 4, "the same by a polynomial kernel, unbiased on small sets (Bińkowski 2018)"),
-    "pids": Metric(
-        "P-IDS",
-        "↑",
-        3,
-        "share of fillings that a linear judge finds more real than their originals (Zhao 2021)",
-    ),
-    "uids": Metric("U-IDS", "↑", 3, "error rate of that judge; 0.5 is best, what real images have"),
-    "percep": Metric(
-        "percep",
-        "↓",
-        3,
-        "distance from the original's feature maps in the region; punishes a foreign filling",
-    ),
-    "l1": Metric("L1", "↓", 4, "mean absolute error inside the region; favours blur"),
-    "psnr": Metric("PSNR", "↑", 2, "peak signal-to-noise ratio in dB; favours blur likewise"),
-    "ssim": Metric("SSIM", "↑", 3, "structural similarity to the original (Wang 2004)"),
-    "border": Metric(
-        "border", "→1", 2, "jump across the region's edge relative to the real image's; more is a seam"
-    ),
-    "chroma": Metric(
-        "chroma", "→1", 2, "change of colour inside the region relative to the real image's; more are specks"
-    ),
-    "diversity": Metric("diversity", "↑", 4, "how much fillings of one region differ when z is drawn anew"),
-    "mse_known": Metric("MSE", "↓", 4, "squared error at known pixels on the scale [-1, 1]"),
-    "satisfied": Metric("satisfied", "↑", 3, "share of known pixels whose squared error is below 0.1"),
-}
-
-METHODS = {
-    "roigan": ("RoI-GAN", "the registered model, averaged weights"),
-    "gan": ("GAN", "the registered model, averaged weights; it hears nothing of the known pixels"),
-    "cgan": ("CGAN", "the registered model, averaged weights; it hears the known pixels"),
-    "pixelwise": (
-        "pixel-wise",
-        "CGAN with a penalty on known pixels (Ruffino et al. 2019); averaged weights",
-    ),
-    "glcic": ("GLCIC", "the registered model, averaged weights; the baseline of Iizuka et al. (2017)"),
+METHODS = {name: about for system in SYSTEMS.values() for name, about in system.described.items()} | {
     "fmm": ("FMM", "fast marching, OpenCV's inpainting after Telea (2004); needs no training"),
     "nearest": ("nearest", "the region of the training image whose known pixels are nearest: pure memory"),
+    "copy": ("copy", "training images drawn at random: pure memory"),
+    "mean": ("mean", "the mean of the training images, always"),
     "champion": ("champion", "the model that had the alias when this one was evaluated"),
     "real": ("real", "the unmasked originals: the floor that a finite sample leaves; no competitor"),
 }
@@ -82,11 +34,11 @@ METHODS |= {
         f"{METHODS[system][0]}, whole",
         "its generator's image as it is; known pixels may differ",
     )
-    for system in MODELS
+    for system in SYSTEMS
 }
 FLOOR = "real"  # all others compete
 
-FLAT = 0.05  # D/adv counts as unmoved within this share of its dead value
+FLAT = 0.05  # D/adv counts as unmoved within this share of its chance level
 
 
 class Row(NamedTuple):
@@ -133,7 +85,7 @@ def render(
         competitors=", ".join(METHODS[name][0] for name in table["method"].unique() if name != FLOOR),
         control=control_rows(control),
         promotion=promotion,
-        training=training_verdict(history, params.losses.dead),
+        training=training_verdict(history, chance_level(params)),
         lineage=lineage,
         figures=figures,
     )
@@ -165,9 +117,7 @@ def _best(metric: Metric, values: pd.Series) -> float | None:
     values = values.dropna()
     if values.empty or values.nunique() == 1:
         return None
-    if metric.arrow == "→1":
-        return float(min(values, key=lambda value: abs(value - 1)))
-    return float(values.max() if metric.arrow == "↑" else values.min())
+    return float(min(values, key=metric.cost))
 
 
 def control_rows(control: pd.DataFrame) -> list[dict[str, str]]:
@@ -184,6 +134,11 @@ def control_rows(control: pd.DataFrame) -> list[dict[str, str]]:
         }
         for row in control.to_dict("records")
     ]
+
+
+def chance_level(params: Params) -> float:
+    """D/adv where D tells nothing apart."""
+    return SYSTEMS[params.model.system].chance_level(params.losses)
 
 
 def training_verdict(history: pd.DataFrame, dead: float) -> tuple[bool, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from roigan.systems.dcgan import DCGAN
 from roigan.systems.glcic import GLCIC
 from roigan.systems.interface import System
 from roigan.systems.pixelwise import Pixelwise
@@ -9,6 +10,7 @@ from roigan.systems.roigan.system import RoIGAN
 
 SYSTEMS: dict[str, type[System]] = {
     "roigan": RoIGAN,
+    "dcgan": DCGAN,
     "glcic": GLCIC,
     "gan": Pixelwise,
     "cgan": Pixelwise,

@@ -129,6 +129,9 @@ class GLCIC:
     networks: ClassVar[dict[str, type[nn.Module]]] = {"G": Generator, "D": Discriminator}
     keeps: ClassVar[tuple[Kept, ...]] = AVERAGED_G
     verbs: ClassVar[tuple[str, ...]] = ("complete",)
+    described: ClassVar[dict[str, tuple[str, str]]] = {
+        "glcic": ("GLCIC", "the registered model, averaged weights; the baseline of Iizuka et al. (2017)"),
+    }
 
     def __init__(self, params: GLCICParams, perceptual: object) -> None:  # which GLCIC has no use for
         size, channels, model = params.data.image_size, params.data.channels, params.model
@@ -137,6 +140,11 @@ class GLCIC:
             "G": Generator(size, channels, model),
             "D": Discriminator(size, channels, model),
         }
+
+    @staticmethod
+    def chance_level(losses: object) -> float:
+        """The log loss: log 2 for real images plus log 2 for generated ones."""
+        return 2 * math.log(2)
 
     def players(self) -> list[Player]:
         """G, then D."""

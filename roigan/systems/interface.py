@@ -40,8 +40,14 @@ class System(Protocol):
     """What lies in a model folder afterwards; the first one is what the system serves."""
     verbs: ClassVar[tuple[str, ...]]
     """What a trained model can do; the first one is what it is evaluated by."""
+    described: ClassVar[dict[str, tuple[str, str]]]
+    """By the values of `model.system`: its name in tables, and what it is in a few words."""
     nets: dict[str, nn.Module]
     """All that are trained, by name."""
+
+    @staticmethod
+    def chance_level(losses: Any) -> float:
+        """D/adv, weighted as it is logged, where D tells nothing apart; losses: the block of params.yaml."""
 
     def __init__(self, params: Any, perceptual: Any) -> None: ...
 

@@ -13,6 +13,7 @@ place of log(1-D), which has no gradient left where D wins. And G is used as its
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -104,6 +105,14 @@ class Pixelwise:
     networks: ClassVar[dict[str, type[nn.Module]]] = {"G": Generator, "D": Discriminator}
     keeps: ClassVar[tuple[Kept, ...]] = AVERAGED_G
     verbs: ClassVar[tuple[str, ...]] = ("complete",)
+    described: ClassVar[dict[str, tuple[str, str]]] = {
+        "gan": ("GAN", "the registered model, averaged weights; it is told nothing of the known pixels"),
+        "cgan": ("CGAN", "the registered model, averaged weights; it is told the known pixels"),
+        "pixelwise": (
+            "pixel-wise",
+            "CGAN with a penalty on known pixels (Ruffino et al. 2019); averaged weights",
+        ),
+    }
 
     def __init__(self, params: PixelwiseParams, perceptual: object) -> None:  # which they have no use for
         size, channels, model = params.data.image_size, params.data.channels, params.model
@@ -112,6 +121,11 @@ class Pixelwise:
             "G": Generator(size, channels, model),
             "D": Discriminator(size, channels, model),
         }
+
+    @staticmethod
+    def chance_level(losses: object) -> float:
+        """The log loss: log 2 for real images plus log 2 for generated ones."""
+        return 2 * math.log(2)
 
     def players(self) -> list[Player]:
         """G, then D."""

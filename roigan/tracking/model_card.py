@@ -20,13 +20,39 @@ TERMS = {
 }
 
 
+WHAT = {
+    "complete": "New content inside a region of an image.",
+    "generate": "Images from nothing but a latent vector.",
+}
+"""A model in one sentence, by its first verb."""
+BOUNDS = {
+    "complete": """Outside the region every pixel stays as it was.
+
+* Resolution {size}; of larger pictures the region is cut out.""",
+    "generate": """No picture is needed or changed.
+
+* Resolution {size}.""",
+}
+USE = {
+    "complete": "roigan complete --model {model} --image in.png --mask mask.png --out out.png",
+    "generate": "roigan generate --model {model} --seed 0 1 2 --out FOLDER",
+}
+
+
+def verb_of(config: Mapping[str, Any]) -> str:
+    """What the model of a config.json is asked for first; before there was a choice, they all completed."""
+    return str(config.get("verbs", ["complete"])[0])
+
+
 def model_card(params: Params, config: Mapping[str, Any], tags: Mapping[str, str]) -> str:
     """Markdown text of the card.
 
-    config: the model folder's config.json; tags: hashes of what the model was made from (`roigan.lineage`).
+    config: the model folder's config.json; tags: hashes of what the model was made from (`lineage`).
     """
     name, (noise, sliders, codes, values) = params.register_.name, params.model.latent
     size, kind = config["image_size"], "colour" if config["channels"] == 3 else "grey"
+    verb = verb_of(config)
+    bounds = BOUNDS[verb].format(size=f"{size} x {size}, {kind}")
     controls = (
         f"seed, {sliders} sliders c in [-1, 1], {codes} codes k of {values} values"
         if sliders
@@ -38,9 +64,7 @@ def model_card(params: Params, config: Mapping[str, Any], tags: Mapping[str, str
     settings = yaml.safe_dump(params.model_dump(mode="json", by_alias=True), sort_keys=False)
     return f"""# `{name}`: a {params.model.system} model
 
-Generates new content inside a region of an image; outside the region every pixel stays as it was.
-
-* Resolution {size} x {size}, {kind}; of larger pictures the region is cut out.
+{WHAT[verb]} {bounds}
 * Data: {TERMS[params.data.source]}.
 * Controls: {controls}.
 * FID and KID of this model are comparable only where the feature network is the same (tag `features`).
@@ -55,7 +79,7 @@ Generates new content inside a region of an image; outside the region every pixe
 
 ## Use
 
-    roigan complete --model models:/{name}@candidate --image in.png --mask mask.png --out out.png
+    {USE[verb].format(model=f"models:/{name}@candidate")}
 
 ## Parameters
 

@@ -16,18 +16,19 @@ ROIGAN = Path(__file__).parents[1]
 REQUIREMENTS = ("torch", "numpy", "pillow", "opencv-python-headless", "safetensors", "pydantic", "pyyaml")
 
 
-def pack(target: Path, folder: Path, config: Mapping[str, Any], tags: Mapping[str, str]) -> None:
-    """Write to `target` an MLflow model around a model folder; how it is called: `roigan.served`.
+def pack(
+    target: Path, folder: Path, config: Mapping[str, Any], tags: Mapping[str, str], verb: str = "complete"
+) -> None:
+    """Write to `target` an MLflow model around a model folder; how it is called: `roigan.tracking.pyfunc`.
 
-    config: the folder's config.json; tags: stored as the model's metadata.
+    config: the folder's config.json; tags: stored as the model's metadata; verb: what it is asked for.
     """
     save_model(
         target,
         python_model=str(ROIGAN / "tracking" / "pyfunc.py"),
         artifacts={"model": str(folder)},
         code_paths=[str(ROIGAN)],
-        signature=signature(config["channels"]),
-        input_example=(example(config["image_size"], config["channels"]), {"seed": 0}),
+        **CALLS[verb](config["image_size"], config["channels"]),
         pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
         metadata=dict(tags),
     )
@@ -44,6 +45,19 @@ def signature(channels: int) -> ModelSignature:
     )
 
 
+def completing(size: int, channels: int) -> dict[str, Any]:
+    """How a model that completes is called."""
+    return {"signature": signature(channels), "input_example": (example(size, channels), {"seed": 0})}
+
+
+def generating(size: int, channels: int) -> dict[str, Any]:
+    """How a model that generates is called: seeds in, one picture uint8 [S, S, C] for each out."""
+    seeds = Schema([TensorSpec(np.dtype("int64"), (-1,), name="seed")])
+    pictures = Schema([TensorSpec(np.dtype("uint8"), (-1, size, size, channels))])
+    example = {"seed": np.arange(2, dtype=np.int64)}
+    return {"signature": ModelSignature(seeds, pictures), "input_example": example}
+
+
 def example(size: int, channels: int) -> dict[str, np.ndarray]:
     """A horizontal ramp of grey with the central half of both sides to be generated (no one's picture)."""
     ramp = np.linspace(0, 255, size).astype(np.uint8)
@@ -51,3 +65,7 @@ def example(size: int, channels: int) -> dict[str, np.ndarray]:
     mask[:, size // 4 : -size // 4, size // 4 : -size // 4] = 255
     image = np.broadcast_to(ramp[None, None, :, None], (1, size, size, channels))
     return {"image": np.ascontiguousarray(image), "mask": mask}
+
+
+CALLS = {"complete": completing, "generate": generating}
+"""By verb: (image size, channels) -> signature and input example."""

@@ -3,7 +3,8 @@
 Input: `image` uint8 [B, H, W, C] and `mask` uint8 [B, H, W, 1] (>= 128: generate), of any H and W.
 Parameters: `seed`, `c` (sliders in [-1, 1]) and `k` (codes); missing numbers of c and k are 0, empty lists
 are drawn from the seed. Output: uint8 [B, H, W, C], equal to `image` outside the mask, the same for the same
-seed. What cannot be served is refused with the reason, as an error that MLflow's server answers with 400.
+seed. A model that generates takes `seed` int64 [B] alone and gives uint8 [B, S, S, C]. What cannot be served
+is refused with the reason, as an error that MLflow's server answers with 400.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from mlflow.pyfunc.model import PythonModel
 from PIL import Image
 
 from roigan.errors import UserError
+from roigan.images.arrays import to_uint8
+from roigan.inference.generate import generate_images
 from roigan.inference.inpaint import complete_pictures
 from roigan.systems.model import Model
 
@@ -36,23 +39,35 @@ class Served(PythonModel):
         self.model = Model.load(context.artifacts["model"])
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # see above
-        """Complete a batch of pictures; MlflowException (400) for what cannot be completed."""
-        images, masks = np.asarray(model_input["image"]), np.asarray(model_input["mask"])
+        """Complete pictures, or generate one per seed; MlflowException (400) for what cannot be done."""
         try:
+            if self.model.verbs[0] == "generate":
+                return self._generate(np.asarray(model_input["seed"]))
+            images, masks = np.asarray(model_input["image"]), np.asarray(model_input["mask"])
             return self._complete(images, masks, params or {})
         except UserError as error:
             raise MlflowException.invalid_parameter_value(str(error)) from None
 
+    def _generate(self, seeds: np.ndarray) -> np.ndarray:
+        if not seeds.size:
+            raise UserError("seed is empty; give one number for every picture")
+        return to_uint8(generate_images(self.model, [_seed(seed) for seed in seeds.ravel().tolist()]))
+
     def _complete(self, images: np.ndarray, masks: np.ndarray, given: dict[str, Any]) -> np.ndarray:
         _check(images, masks)
-        seed = int(given.get("seed", 0))
-        if not 0 <= seed < SEEDS:
-            raise UserError(f"seed is {seed}, but seeds go from 0 to 2^63 - 1")
+        seed = _seed(given.get("seed", 0))
         pictures = [Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image) for image in images]
         regions = [mask[..., 0] >= 128 for mask in masks]
         c, k = _list(given.get("c")), _list(given.get("k"))
         completed = complete_pictures(self.model, pictures, regions, seed, c, k)
         return np.stack([np.asarray(picture).reshape(images.shape[1:]) for picture in completed])
+
+
+def _seed(given: Any) -> int:
+    seed = int(given)
+    if not 0 <= seed < SEEDS:
+        raise UserError(f"seed is {seed}, but seeds go from 0 to 2^63 - 1")
+    return seed
 
 
 def _check(images: np.ndarray, masks: np.ndarray) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import tempfile
@@ -18,15 +17,16 @@ from mlflow.entities.model_registry import ModelVersion
 from roigan.config import Params
 from roigan.errors import UserError
 from roigan.files import paths
+from roigan.files.tensors import sha256_of
 from roigan.tracking.lineage import lineage
-from roigan.tracking.model_card import model_card
+from roigan.tracking.model_card import WHAT, model_card, verb_of
 from roigan.tracking.outbox import open_outbox
 from roigan.tracking.package import pack
 from roigan.tracking.runs import finish_run, log_artifacts, log_history, log_metrics, run_of
 from roigan.tracking.store import EMPTY, client, model_named, reader, store_uri
 
 CANDIDATE, CHAMPION = "candidate", "champion"
-WEIGHTS = "generator.safetensors"
+CONFIG = "config.json"
 REFERENCE = re.compile(r"(?:models:/)?([A-Za-z0-9_\-]+)(?:@([A-Za-z][\w\-]*)|/(\d+|[0-9a-f]{64}))")
 
 
@@ -56,11 +56,15 @@ def registered(params: Params, folder: Path = paths.MODEL) -> ModelVersion:
 
 
 def read_model(folder: Path) -> tuple[dict[str, Any], str]:
-    """(config, sha256 of the weights) of a model folder."""
-    weights, config = Path(folder) / WEIGHTS, Path(folder) / "config.json"
-    if not weights.is_file() or not config.is_file():
-        raise UserError(f"{folder} holds no model ({WEIGHTS}, config.json); run the stage `train` first")
-    return json.loads(config.read_text()), hashlib.sha256(weights.read_bytes()).hexdigest()
+    """(config, sha256 of the weights that the model serves) of a model folder."""
+    file = Path(folder) / CONFIG
+    weights = sorted(Path(folder).glob("*.safetensors"))
+    if not weights or not file.is_file():
+        raise UserError(f"{folder} holds no model (weights, {CONFIG}); run the stage `train` first")
+    config, hashes = json.loads(file.read_text()), {sha256_of(path) for path in weights}
+    if (sha256 := config.get("weights_sha256")) not in hashes:
+        raise UserError(f"{folder}: its weights are not those that {CONFIG} was written for")
+    return config, str(sha256)
 
 
 def _new_version(
@@ -74,13 +78,13 @@ def _new_version(
     place = f"model-{sha256[:16]}"  # a run that was repeated may hold other weights already
     with tempfile.TemporaryDirectory() as temporary:
         packed = Path(temporary) / "model"
-        pack(packed, folder, config, tags)
+        pack(packed, folder, config, tags, verb_of(config))
         (packed / "README.md").write_text(card)
         opened.log_artifacts(run_id, str(packed), place)
     log_artifacts(run_id, [paths.HISTORY, paths.SAMPLES])
     finish_run(run_id)
     if not opened.search_registered_models(f"name = '{name}'"):
-        opened.create_registered_model(name, description="New content inside a region of an image.")
+        opened.create_registered_model(name, description=WHAT[verb_of(config)])
     source = f"{opened.get_run(run_id).info.artifact_uri}/{place}"
     return opened.create_model_version(name, source, run_id=run_id, tags=tags, description=card)
 
@@ -128,8 +132,8 @@ def download(version: ModelVersion) -> Path:
     with reader() as opened:
         source = opened.get_model_version_download_uri(version.name, version.version)
         packed = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, tracking_uri=store_uri()))
-    for weights in packed.glob(f"artifacts/*/{WEIGHTS}"):
-        return weights.parent
+    for config in packed.glob(f"artifacts/*/{CONFIG}"):
+        return config.parent
     raise UserError(f"{version.name}/{version.version} is registered, but its files are gone from {packed}")
 
 

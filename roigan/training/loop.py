@@ -26,7 +26,7 @@ from roigan.training.allocator import keep_memory
 from roigan.training.batches import Batches, training_masks
 from roigan.training.precision import choose_precision
 from roigan.training.progress import Means, Progress
-from roigan.training.samples import Showcase
+from roigan.training.samples import Samples
 from roigan.training.worker import Worker
 
 
@@ -74,7 +74,7 @@ def train(params: Params, worker: Worker) -> str | None:
         params, x_train, None if labels is None else torch.from_numpy(labels).to(device),
         training_masks(params, worker.root), worker, max(player.turns for player in players),
     )  # fmt: skip
-    show = Showcase(params, worker.root, device)
+    show = Samples(params, system.verbs[0], worker.root, device)
     samples: dict[str, bytes] = {}  # every grid so far, as PNG
     if worker.resume:
         samples = {grid.name: grid.read_bytes() for grid in sorted((worker.resume / "samples").glob("*.png"))}
@@ -144,6 +144,7 @@ def model_config(params: Params, worker: Worker, features: FeatureNetwork, preci
     statistics = load_statistics(worker.root / paths.PREPARED)
     return {
         "system": params.model.system,
+        "verbs": list(SYSTEMS[params.model.system].verbs),
         "image_size": params.data.image_size,
         "channels": params.data.channels,
         "model": params.model.model_dump(),

@@ -1,4 +1,4 @@
-"""Sample grids: fixed validation images under fixed masks, filled with fixed noise."""
+"""Sample grids: fixed validation images under fixed masks and fixed noise; or samples from nothing."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from roigan.nets.latent import draw_latent
 SHOWN = 9  # images in a grid
 
 
-class Showcase:
+class Samples:
     """The same images, masks and noise at every look, so that two grids of a run can be compared."""
 
-    def __init__(self, params: Params, root: Path, device: torch.device) -> None:
+    def __init__(self, params: Params, verb: str, root: Path, device: torch.device) -> None:
+        self.verb = verb
         generator = torch.Generator().manual_seed(params.train.seed)
         x = to_float(np.array(load_split(root / paths.PREPARED, "val")[:SHOWN]))
         families = [family for family, weight in params.masks.train.items() if weight > 0]
@@ -35,7 +36,9 @@ class Showcase:
 
     @torch.no_grad()
     def picture(self, G: nn.Module) -> np.ndarray:
-        """Rows: image, hole, two fillings; uint8 [H', W', 3]."""
+        """uint8 [H', W', 3]: image, hole and two fillings, row by row; or, from nothing, samples alone."""
+        if self.verb == "generate":
+            return grid(to_uint8(torch.cat([G(z) for z in self.z])), len(self.x))
         hole = self.corruption.joined(self.x, torch.zeros_like(self.x))
         fillings = [G(self.x, self.M, z).y for z in self.z]
         return grid(to_uint8(torch.cat([self.x, hole, *fillings])), len(self.x))

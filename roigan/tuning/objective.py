@@ -19,8 +19,10 @@ from roigan.config import Objective, Params, changed
 from roigan.config.tuning import BLOCKS, FIXED
 from roigan.corruptions.cache import load_cache
 from roigan.errors import UserError
-from roigan.evaluation.measure import measure
-from roigan.evaluation.methods import Completion, generated, whole
+from roigan.evaluation.completion import measure
+from roigan.evaluation.methods import whole
+from roigan.evaluation.metrics.records import METRICS, worst
+from roigan.evaluation.verbs import VERBS
 from roigan.features.network import load_features
 from roigan.files import paths
 from roigan.images.arrays import load_split
@@ -28,8 +30,7 @@ from roigan.systems.model import Model
 
 WORST = 1e6
 """What a trial costs that failed: finite, so that the search learns to keep away from it."""
-ONE_IS_GOOD = ("border", "chroma")
-HIGH_IS_GOOD = ("pids", "uids", "psnr", "ssim", "diversity", "satisfied")
+ONE_IS_GOOD = tuple(name for name, metric in METRICS.items() if metric.better == "one")
 
 
 def check(params: Params) -> None:
@@ -112,17 +113,16 @@ def scores(folder: Path, terms: Mapping[str, float], own: Params, root: Path) ->
     if masks:
         device = "cuda" if own.train.use_gpu else "cpu"
         model = Model.load(folder).to(device)
-        bound, free = {"trial": generated(model)}, dict[str, Completion]()
-        if own.evaluate.whole:  # G's own image is what counts
-            bound, free = {}, {"trial": whole(model)}
-        table = measure(
-            bound,
+        verb = VERBS[model.verbs[0]]
+        params = own.evaluate.model_copy(update={"limit": own.tune.images})
+        val, features = (
             load_split(root / paths.PREPARED, "val"),
-            masks,
             load_features(root / paths.FEATURES).to(device),
-            own.evaluate.model_copy(update={"limit": own.tune.images}),
-            free,
-        ).table
+        )
+        if own.evaluate.whole:  # G's own image is what counts
+            table = measure({}, val, masks, features, params, {"trial": whole(model)}).table
+        else:
+            table = verb.measure({"trial": verb.own(model)}, val, masks, features, params).table
         table = table[table["method"] == "trial"].set_index("mask")
     return {
         objective.name: (
@@ -140,8 +140,5 @@ def unread(terms: Mapping[str, float], params: Params) -> float:
 
 def cost(objective: Objective, score: float) -> float:
     """The score as something to be made small; WORST for what is not a number."""
-    if objective.metric in ONE_IS_GOOD:
-        score = abs(score - 1)
-    elif objective.metric in HIGH_IS_GOOD:
-        score = -score
-    return min(score, WORST) if math.isfinite(score) else WORST
+    metric = METRICS.get(objective.metric)  # None: `control`, of which less is better
+    return worst(metric.cost(score) if metric else score, WORST)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 from roigan.config.blocks import LossParams, ModelParams, Weight
@@ -20,11 +19,6 @@ class GLCICLosses(LossParams):
 
     alpha: Weight = 4e-4
     """Of the adversarial loss beside the mean squared error (4)."""
-
-    @property
-    def dead(self) -> float:
-        """The log loss: log 2 for real images plus log 2 for completed ones."""
-        return 2 * math.log(2)
 
 
 class GLCICParams(Params):

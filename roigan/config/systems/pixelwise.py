@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -31,11 +30,6 @@ class PixelwiseLosses(LossParams):
 
     lam: Weight = 1.0
     """Of the squared error summed over known pixels (4); a mean over images."""
-
-    @property
-    def dead(self) -> float:
-        """The log loss: log 2 for real images plus log 2 for generated ones."""
-        return 2 * math.log(2)
 
 
 class CGANLosses(PixelwiseLosses):

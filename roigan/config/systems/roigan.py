@@ -77,11 +77,6 @@ class RoIGANLosses(LossParams):
     """The pixel-wise penalty of Ruffino et al. (2019) on G's whole image, their lam: for masks that leave
     scattered pixels."""
 
-    @property
-    def dead(self) -> float:
-        """The hinge: 1 for real images plus 1 for completed ones."""
-        return 2 * self.adv_d
-
 
 class RoIGANParams(Params):
     """All of params.yaml where `model.system` is roigan."""

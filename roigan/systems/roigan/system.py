@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from roigan.config import RoIGANParams
+from roigan.config.systems.roigan import RoIGANLosses
 from roigan.corruptions.corruption import SPACES
 from roigan.game import Batch, Player, Terms, generator_and_discriminator
 from roigan.images.colours import brightness
@@ -46,6 +47,9 @@ class RoIGAN:
     networks: ClassVar[dict[str, type[nn.Module]]] = {"G": Generator, "D": Discriminator}
     keeps: ClassVar[tuple[Kept, ...]] = AVERAGED_G
     verbs: ClassVar[tuple[str, ...]] = ("complete",)
+    described: ClassVar[dict[str, tuple[str, str]]] = {
+        "roigan": ("RoI-GAN", "the registered model, averaged weights"),
+    }
 
     def __init__(self, params: RoIGANParams, perceptual: FeatureMaps) -> None:
         size, channels, model = params.data.image_size, params.data.channels, params.model
@@ -62,6 +66,11 @@ class RoIGAN:
                 if model.reader == "own"
                 else QHead(model)
             )
+
+    @staticmethod
+    def chance_level(losses: RoIGANLosses) -> float:
+        """The hinge: 1 for real images plus 1 for completed ones."""
+        return 2 * losses.adv_d
 
     def players(self) -> list[Player]:
         """G, then D. Q belongs to G's player: both gain when the region tells its controls."""

@@ -1,4 +1,4 @@
-"""Completion functions and a test set -> a table: every method under every family of masks.
+"""The verb `complete`: completions of a test set -> a table, every method under every family of masks.
 
 FID and KID never compare an image with itself: the test set is halved at random (seeded), the completed
 images of one half are scored against the real images of the other, and the two values are averaged. The
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Container, Mapping
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from roigan.config import EvaluateParams, MetricName, Params
+from roigan.config import EvaluateParams, Params
 from roigan.errors import UserError
 from roigan.evaluation.bootstrap import Scored
 from roigan.evaluation.methods import Completion, fast_marching, generated, nearest, real, whole
@@ -29,13 +29,12 @@ from roigan.evaluation.metrics.crosswise import crosswise_fid, crosswise_kid
 from roigan.evaluation.metrics.diversity import diversity
 from roigan.evaluation.metrics.ids import p_ids_and_u_ids
 from roigan.evaluation.metrics.pixels import l1, psnr, ssim
+from roigan.evaluation.metrics.records import CONSTRAINTS, METRICS
 from roigan.features.network import FeatureNetwork
 from roigan.images.arrays import to_float, to_uint8
 from roigan.systems.model import Model
 
-METRICS = list(get_args(MetricName))
-COLUMNS = ["method", "mask", "n", *METRICS]
-CONSTRAINTS = ["mse_known", "satisfied"]  # of interest where known pixels may change
+COLUMNS = ["method", "mask", "n", *(name for name in METRICS if name not in CONSTRAINTS)]
 RATIOS = {"border": jump, "chroma": variation}  # a sum over completed images by that over real ones
 MEANS = ["l1", "psnr", "ssim", "percep", *CONSTRAINTS]  # over images
 SMALLEST = 4  # test images: two halves, each with a covariance
@@ -61,7 +60,8 @@ def methods(params: Params, model: Model, train: np.ndarray) -> dict[str, Comple
 
 def wholes(params: Params, model: Model) -> dict[str, Completion]:
     """The model's generator as a method of its own, if params.yaml asks for it."""
-    return {f"{model.system} whole": whole(model)} if params.evaluate.whole else {}
+    asked = params.evaluate.whole and "complete" in model.verbs
+    return {f"{model.system} whole": whole(model)} if asked else {}
 
 
 def measure(
@@ -79,7 +79,7 @@ def measure(
     well. l1, psnr, ssim are means over images on the scale [0, 1]. The same seed gives the same table. Raises
     UserError for fewer than 4 images, RuntimeError for a completion that touches known pixels.
     """
-    test = _chosen(test, params)
+    test = chosen(test, params)
     half = len(test) // 2
     if half <= len(features.centre):
         _say(f"evaluate: only {len(test)} images for {len(features.centre)} features: trust KID, not FID")
@@ -94,9 +94,7 @@ def measure(
         scored.update({(name, family): mine for name, (_, mine) in each.items()})
         reference = scored["real", first].embedded  # [N, F]
         for name, (row, mine) in each.items():
-            row["fid"] = crosswise_fid(mine.embedded, reference)
-            row["kid"] = crosswise_kid(mine.embedded, reference)
-            row["pids"], row["uids"] = p_ids_and_u_ids(mine.embedded, reference)
+            row |= set_metrics(mine.embedded, reference)
             found.append({"method": name, "mask": family, "n": len(test), **row})
         return found
 
@@ -110,7 +108,14 @@ def measure(
     return Evaluation(pd.DataFrame(table)[COLUMNS + (CONSTRAINTS if free else [])], scored)
 
 
-def _chosen(test: np.ndarray, params: EvaluateParams) -> np.ndarray:
+def set_metrics(embedded: Tensor, reference: Tensor) -> dict[str, float]:
+    """The metrics of a set of images, from its features and those of the real ones [N, F] each."""
+    pids, uids = p_ids_and_u_ids(embedded, reference)
+    fid, kid = crosswise_fid(embedded, reference), crosswise_kid(embedded, reference)
+    return {"fid": fid, "kid": kid, "pids": pids, "uids": uids}
+
+
+def chosen(test: np.ndarray, params: EvaluateParams) -> np.ndarray:
     """The test images in seeded random order, at most `limit` of them."""
     order = np.random.default_rng(params.seed).permutation(len(test))[: params.limit]
     if len(order) < SMALLEST:

@@ -1,0 +1,85 @@
+"""DCGAN: images from nothing but z.
+
+A. Radford, L. Metz, S. Chintala, Unsupervised Representation Learning with Deep Convolutional Generative
+Adversarial Networks, ICLR 2016. Width 1 has the channels of the public TensorFlow code (64 to 512), half of
+the paper's. Two things differ: group norm stands where the paper has batch norm, and z comes as N(0, I) and
+is made uniform inside, so that all systems draw alike.
+"""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from roigan.config.systems.dcgan import DCGANModel, DCGANParams
+from roigan.game import Batch, Player, Terms, generator_and_discriminator
+from roigan.losses import adversarial
+from roigan.nets.ladder import Downwards, Upwards
+from roigan.systems.interface import Kept
+
+
+class Generator(nn.Module):
+    """G: z -> an image."""
+
+    def __init__(self, size: int, channels: int, model: DCGANModel) -> None:
+        super().__init__()
+        self.layers = Upwards(model.noise, size, channels, model.width)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """z: [B, noise] of N(0, I); returns [B, C, S, S] in [-1, 1]."""
+        uniform = torch.erf(z / math.sqrt(2))  # 2 Phi(z) - 1: U(-1, 1)
+        return torch.tanh(self.layers(uniform)).to(z.dtype)  # out of autocast
+
+
+class Discriminator(Downwards):
+    """D: an image -> a logit [B], higher = more real."""
+
+    def __init__(self, size: int, channels: int, model: DCGANModel) -> None:
+        super().__init__(size, channels, model.width)
+
+
+class DCGAN:
+    """The networks, losses and players of DCGAN."""
+
+    networks: ClassVar[dict[str, type[nn.Module]]] = {"G": Generator, "D": Discriminator}
+    keeps: ClassVar[tuple[Kept, ...]] = (Kept("G", averaged=True), Kept("D", averaged=False))
+    verbs: ClassVar[tuple[str, ...]] = ("generate", "score")
+    described: ClassVar[dict[str, tuple[str, str]]] = {
+        "dcgan": (
+            "DCGAN",
+            "the registered model, averaged weights; images from nothing (Radford et al. 2016)",
+        ),
+    }
+
+    def __init__(self, params: DCGANParams, perceptual: object) -> None:  # which DCGAN has no use for
+        self.params = params
+        arguments = params.data.image_size, params.data.channels, params.model
+        self.nets: dict[str, nn.Module] = {name: net(*arguments) for name, net in self.networks.items()}
+
+    @staticmethod
+    def chance_level(losses: object) -> float:
+        """The log loss: log 2 for real images plus log 2 for generated ones."""
+        return 2 * math.log(2)
+
+    def players(self) -> list[Player]:
+        """G, then D."""
+        return generator_and_discriminator(self.nets, self.loss_G, self.loss_D, self.params.train)
+
+    def loss_G(self, nets: SimpleNamespace, batch: Batch) -> Terms:
+        """-E log D(G(z)): the log loss with a gradient where D is sure."""
+        G = nets.G(self._z(batch))
+        batch.share("G", G)
+        return {"adv": adversarial.log_g(nets.D(G))}
+
+    def loss_D(self, nets: SimpleNamespace, batch: Batch) -> Terms:
+        """-E log D(x) - E log(1 - D(G(z)))."""
+        G = batch.once("G", lambda: nets.G(self._z(batch)))
+        real, fake = nets.D(torch.cat([batch.x, G])).chunk(2)  # one forward for both
+        return {"adv": adversarial.log_d(real, fake)}
+
+    def _z(self, batch: Batch) -> Tensor:
+        return batch.random.normal("z", self.params.model.noise)
