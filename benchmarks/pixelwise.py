@@ -106,7 +106,8 @@ def sweep(dataset: str, folder: Path, grid: str) -> None:
             key = (dataset, grid, system, round(lam, 8), seed)
             if key in set(table[KEY].round({"lam": 8}).itertuples(index=False, name=None)):
                 continue
-            params = changed(base, {"model.system": system, "losses.lam": lam, "train.seed": seed})
+            told = {"model.condition": system != "gan", "losses.lam": lam}
+            params = changed(base, {**told, "train.seed": seed})
             best = run(params, folder, exams, kept(folder, grid, system, lam) if seed == 0 else None)
             row = pd.DataFrame([{**dict(zip(KEY, key, strict=True)), **best, **about}])
             RESULTS.parent.mkdir(parents=True, exist_ok=True)

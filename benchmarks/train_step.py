@@ -25,6 +25,7 @@ from roigan.features.network import FeatureNetwork
 from roigan.features.pretrained import build
 from roigan.game import Batch, Nets, StepRandom, play
 from roigan.systems.by_name import SYSTEMS
+from roigan.systems.interface import Given
 from roigan.training.allocator import keep_memory
 from roigan.training.precision import choose_precision
 
@@ -91,7 +92,7 @@ def prepare(on: torch.device, changes: dict[str, Any]) -> Prepared:
     precision, _ = choose_precision(params.train.precision, on)
     torch.manual_seed(0)
     perceptual = FeatureNetwork("vgg16", build("vgg16")).to(on)
-    system = SYSTEMS[params.model.system](params, perceptual)
+    system = SYSTEMS[params.model.system](params, Given(perceptual))
     for net in [*system.nets.values(), perceptual]:
         net.to(on, memory_format=torch.channels_last)
     players, nets = system.players(), Nets(system.nets)

@@ -42,7 +42,10 @@ DCGAN: dict[str, Any] = {
     "gates": [],
 }
 RECOLOUR: dict[str, Any] = {"model.space": "lab"}
-GAN: dict[str, Any] = {"model": {"system": "gan", "width": 0.125}, "losses": {}}
+GAN: dict[str, Any] = {
+    "model": {"system": "pixelwise", "condition": False, "width": 0.125},
+    "losses": {"lam": 0.0},
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -117,7 +120,7 @@ def lay_out(folder: Path, params: Params) -> Path:
     for number, family in enumerate(params.masks.evaluate):
         M = sample(family, params.masks.count, size, torch.Generator().manual_seed(number))
         save_cache(folder / paths.MASKS / f"{family}.npz", M)
-        save_cache(folder / paths.MASKS / "train" / f"{family}.npz", M)
+        save_cache(folder / paths.TRAINING_MASKS / f"{family}.npz", M)
     pd.DataFrame({"split": [], "index": [], "label": []}).to_parquet(prepared / "manifest.parquet")
     make_features(prepared, params.features, folder / paths.FEATURES)
     return folder

@@ -82,7 +82,6 @@ def test_a_mistake_is_named_in_one_line(block: str, key: str | None, value: Any,
 @pytest.mark.parametrize(
     ("system", "losses", "complaint"),
     [
-        ("cgan", {"lam": 0.1}, r"losses\.lam: Input should be less than or equal to 0 \(got 0\.1\)"),
         ("pixelwise", {"lam": -1.0}, r"losses\.lam"),
         ("pixelwise", {"gp": 1.0}, r"unknown key losses\.gp"),
     ],
@@ -92,6 +91,14 @@ def test_mistakes_in_another_system_are_named(system: str, losses: dict[str, flo
     bad["model"], bad["losses"] = {"system": system, "width": 1.0}, losses
     bad["data"]["image_size"] = 32
     with pytest.raises(UserError, match=complaint):
+        parse_params(bad)
+
+
+def test_a_gan_has_no_penalty_on_pixels_that_it_is_not_told() -> None:
+    bad = content()
+    bad["model"], bad["losses"] = {"system": "pixelwise", "width": 1.0, "condition": False}, {"lam": 0.1}
+    bad["data"]["image_size"] = 32
+    with pytest.raises(UserError, match=r"losses\.lam is 0\.1, but model\.condition is false"):
         parse_params(bad)
 
 

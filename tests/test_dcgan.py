@@ -21,7 +21,7 @@ from roigan.features.network import load_features
 from roigan.files import paths
 from roigan.images.arrays import load_split, to_uint8
 from roigan.inference.generate import generate_images
-from roigan.systems.dcgan import Discriminator, Generator
+from roigan.systems.dcgan.system import Discriminator, Generator
 from roigan.systems.model import Model, save_model
 from roigan.training.loop import train
 from roigan.training.worker import Worker

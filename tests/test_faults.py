@@ -183,7 +183,7 @@ def test_what_has_arrived_of_a_checkpoint_on_a_full_disk_is_removed(small, proje
 HALF_WRITTEN = {
     "data/prepared/train.npy": "prepare",
     "data/prepared/statistics.json": "prepare",
-    "data/masks/train/ellipse.npz": "masks",
+    "data/training_masks/ellipse.npz": "masks",
     "data/features/network.safetensors": "features",
     "data/features/config.json": "features",
 }

@@ -20,6 +20,7 @@ from roigan.corruptions.sampling import Sampler
 from roigan.game import Batch, Nets, Player, StepRandom, play
 from roigan.nets.latent import join_latent
 from roigan.systems.by_name import SYSTEMS
+from roigan.systems.interface import Given
 from roigan.systems.roigan.networks import ControlEncoding
 from tests.conftest import DCGAN, GAN, GLCIC, PIXELWISE, RECOLOUR, ROOT
 
@@ -38,7 +39,7 @@ class Perceptual(nn.Module):
 
 def build(params: Params, dtype: torch.dtype = torch.float32):
     torch.manual_seed(0)
-    system = SYSTEMS[params.model.system](params, Perceptual())
+    system = SYSTEMS[params.model.system](params, Given(Perceptual()))
     for net in system.nets.values():
         net.to(dtype)
     return system
@@ -72,7 +73,7 @@ class InDtype(StepRandom):
 def test_shapes_at_every_size(small, size: int, channels: int) -> None:
     params = small(data__image_size=size, data__channels=channels)
     torch.manual_seed(0)
-    G, D = (SYSTEMS["roigan"](params, Perceptual()).nets[name] for name in "GD")
+    G, D = (SYSTEMS["roigan"](params, Given(Perceptual())).nets[name] for name in "GD")
     x, M = torch.rand(2, channels, size, size), torch.ones(2, 1, size, size)
     image, _, mu, _ = G(x, M, torch.randn(2, 256))
     assert image.shape == x.shape

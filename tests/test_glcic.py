@@ -16,7 +16,7 @@ from roigan.evaluation.control import COLUMNS, examine
 from roigan.game import Nets, play
 from roigan.images.blending import membrane
 from roigan.inference.inpaint import complete_picture
-from roigan.systems.glcic import Discriminator, Generator, patch
+from roigan.systems.glcic.system import Discriminator, Generator, patch
 from roigan.systems.model import Model, save_model
 from tests.conftest import GLCIC
 from tests.test_game import batch, build

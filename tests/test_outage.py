@@ -26,7 +26,7 @@ import pytest
 from mlflow import MlflowClient
 
 from benchmarks.workspace import write
-from pipelines import control, evaluate, register, report, train
+from pipelines import control, evaluate, register, report, train, training
 from roigan import cli
 from roigan.config import Params, load_params
 from roigan.errors import UserError, exit_on_user_error
@@ -113,13 +113,13 @@ def server(running: Server, project: Params, monkeypatch) -> Server:
 
 def before(monkeypatch, events: dict[int, Callable[[], object]]) -> None:
     """Have things happen before the metrics of an epoch are reported."""
-    log_epoch = train.log_epoch
+    log_epoch = training.log_epoch
 
     def log(run_id: str, outbox: Outbox, row: dict) -> str | None:
         events.get(row["epoch"], lambda: None)()
         return log_epoch(run_id, outbox, row)
 
-    monkeypatch.setattr(train, "log_epoch", log)
+    monkeypatch.setattr(training, "log_epoch", log)
 
 
 def run_of(params: Params) -> str:
@@ -396,7 +396,7 @@ def test_a_failure_is_told_as_itself_and_to_the_store_later(project, line, monke
         line.cut = True
         raise UserError("training stopped: G/adv became nan")
 
-    monkeypatch.setattr(train, "launch", stop)
+    monkeypatch.setattr(training, "launch", stop)
     with pytest.raises(UserError, match="G/adv became nan"):
         train.main()
     line.cut = False

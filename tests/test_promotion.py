@@ -80,7 +80,9 @@ def test_the_stage_compares_with_the_champion(project, capsys):
 
 def test_a_champion_of_other_images_is_no_rival(capsys):
     mine, same, larger, elsewhere = (
-        SimpleNamespace(image_size=size, channels=3, config={"data": data}, complete=None)
+        SimpleNamespace(
+            image_size=size, channels=3, config={"data": data}, complete=None, verbs=("complete",)
+        )
         for size, data in [(32, "a"), (32, "a"), (64, "a"), (32, "b")]
     )
     assert list(evaluate.beside(mine, same)) == ["champion"]

@@ -90,15 +90,15 @@ def test_grids_multiply(small) -> None:
 
 
 def test_combinations_that_would_be_refused_are_left_out(small) -> None:
-    lam, system = [0.0, 0.1, 1.0], ["gan", "pixelwise"]
-    space = {"model.system": {"grid": system}, "losses.lam": {"grid": lam}}
+    lam = [0.0, 0.1, 1.0]
+    space = {"model.condition": {"grid": [False, True]}, "losses.lam": {"grid": lam}}
     tune = {"method": "random", "objectives": [FID.model_dump()]}
     params = small(**PIXELWISE, tune={**tune, "space": space})
     assert [tuple(values.values()) for values in combinations(params)] == [
-        ("gan", 0.0), ("pixelwise", 0.0), ("pixelwise", 0.1), ("pixelwise", 1.0)
+        (False, 0.0), (True, 0.0), (True, 0.1), (True, 1.0)
     ]  # fmt: skip
     check(params)
-    alone = {"model.system": {"grid": ["gan"]}, "losses.lam": {"grid": lam}}
+    alone = {"model.condition": {"grid": [False]}, "losses.lam": {"grid": lam}}
     with pytest.raises(UserError, match=r"losses\.lam 0\.1 is in no sound combination: .*losses\.lam"):
         check(small(**PIXELWISE, tune={**tune, "space": alone}))
 

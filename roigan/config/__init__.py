@@ -12,7 +12,7 @@ from roigan.config.blocks import (
     TrainParams,
 )
 from roigan.config.params import Params
-from roigan.config.reading import changed, load_params, parse_model, parse_params, read_yaml
+from roigan.config.reading import changed, load_params, parse_model, parse_params, prior_params, read_yaml
 from roigan.config.systems.glcic import GLCICModel, GLCICParams
 from roigan.config.systems.pixelwise import PixelwiseModel, PixelwiseParams
 from roigan.config.systems.roigan import RoIGANModel, RoIGANParams
@@ -42,5 +42,6 @@ __all__ = [
     "load_params",
     "parse_model",
     "parse_params",
+    "prior_params",
     "read_yaml",
 ]

@@ -144,14 +144,26 @@ class PenaltyParams(Block):
     """Lazy penalty: computed at every n-th step and multiplied by n (Karras et al. 2020)."""
 
 
+class HistoryParams(Block):
+    """What a training keeps of its own past: the networks as they are, not averaged."""
+
+    states: Annotated[int, Field(ge=0)] = 0
+    """How many, at equal distances; the last one is the end of the training."""
+    limit_mb: Positive = 512
+    """A training whose states would take more is refused before it begins."""
+
+
 class TrainParams(Block):
     """Stage `train`."""
 
     steps: Positive
+    """Of the game; in each, every player takes its turns."""
     batch_size: Positive
     """Images per step over all workers together."""
     lr_g: Rate
+    """Learning rate of the generator's player, before `decay`."""
     lr_d: Rate
+    """Learning rate of the discriminator's."""
     decay: Share = 0.25
     """Share of the steps, at the end, over which both learning rates fall to 0."""
     betas: tuple[float, float] = (0.5, 0.999)
@@ -179,6 +191,7 @@ class TrainParams(Block):
     the training images."""
     sample_every: Positive = 5
     """Epochs between two sample grids."""
+    history: HistoryParams = HistoryParams()
     max_failures: Annotated[int, Field(ge=0)] = 3
     """How often a lost worker group is started again from the last checkpoint."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import Any
 
 from pydantic import Field, model_validator
 
@@ -34,6 +35,9 @@ class Params(Block):
     losses: LossParams
     penalty: PenaltyParams = PenaltyParams()
     train: TrainParams
+    prior: dict[str, dict[str, Any]] | None = None
+    """The blocks `model`, `losses`, `penalty` and `train` of the model that the stage `prior` trains first:
+    `model` and `losses` whole, of the others what differs. None: there is none."""
     register_: RegisterParams = Field(default=RegisterParams(), alias="register")
     evaluate: EvaluateParams = EvaluateParams()
     control: ControlParams = ControlParams()

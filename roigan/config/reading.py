@@ -16,6 +16,7 @@ from roigan.config.params import Params
 from roigan.config.systems.by_name import MODELS, PARAMS
 from roigan.errors import UserError, brief
 
+PRIOR_BLOCKS = {"model", "losses", "penalty", "train"}
 T = TypeVar("T", bound=BaseModel)
 
 
@@ -53,6 +54,24 @@ def parse_params(content: Any, origin: str = "params.yaml") -> Params:
     """Check a parsed parameter file; see `load_params`."""
     model = content.get("model") if isinstance(content, Mapping) else None
     return _checked(content, PARAMS, model, Params, origin)
+
+
+def prior_params(params: Params) -> Params | None:
+    """What the stage `prior` trains with; None where there is no prior.
+
+    Raises UserError for blocks that it does not have, and for what params.yaml would refuse of its own.
+    """
+    if params.prior is None:
+        return None
+    if foreign := set(params.prior) - PRIOR_BLOCKS:
+        raise UserError(
+            f"params.yaml: prior.{min(foreign)} is not known; prior has {', '.join(sorted(PRIOR_BLOCKS))}"
+        )
+    content = params.model_dump(mode="json", by_alias=True) | {"prior": None, "gates": []}
+    content["train"] |= params.prior.get("train", {})
+    content |= {name: params.prior.get(name, {}) for name in ("model", "losses")}
+    content["penalty"] |= params.prior.get("penalty", {})
+    return parse_params(content, "params.yaml: prior")
 
 
 def parse_model(content: Any, origin: str) -> ModelParams:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 PREPARED = Path("data/prepared")  # train.npy, val.npy, test.npy, manifest.parquet, statistics.json
-MASKS = Path("data/masks")  # FAMILY.npz, train/FAMILY.npz, masks.png
+MASKS = Path("data/masks")  # FAMILY.npz, masks.png
+TRAINING_MASKS = Path("data/training_masks")  # FAMILY.npz, where masks.cached says so; statistics.json
 FEATURES = Path("data/features")  # network.safetensors, config.json
-MODEL = Path("models/roigan")  # generator.safetensors, config.json
+MODEL = Path("models/roigan")  # generator.safetensors, config.json, states/STEP.safetensors
+PRIOR = Path("models/prior")  # the same, where params.yaml has a prior
 REPORTS = Path("reports")
 HISTORY = REPORTS / "history.csv"
 SAMPLES = REPORTS / "samples"

@@ -13,36 +13,40 @@ from roigan.files import paths
 from roigan.files.tensors import sha256_of
 from roigan.images.arrays import load_statistics
 
-# The rooms that decide what a training computes
+# The rooms that decide what a training computes; of the systems, its own
 CODE = (
-    "config", "corruptions", "errors.py", "features", "files", "game.py", "images", "losses", "nets",
-    "systems", "training",
+    "config/blocks.py", "config/params.py", "config/reading.py", "config/systems/{system}.py", "corruptions",
+    "errors.py", "features", "files", "game.py", "images", "losses", "nets", "systems/interface.py",
+    "systems/model.py", "systems/{system}", "training",
 )  # fmt: skip
 # and those that decide what a trial of a search scores besides
-SEARCH = ("evaluation", "tuning")
+SEARCH = ("evaluation", "systems", "tuning")
 UNCOUNTED: dict[str, Any] = {"max_failures": 0, "min_workers": None}  # a run goes on where they are changed
 TRAINED = ("model", "losses", "penalty", "train", "masks")
+UNTRAINED: dict[str, Any] = {"evaluate": ["half"]}  # families that a training never sees
 
 
 def run_name(params: Params, root: Path) -> str:
     """The identity of a training run: its system and a hash of parameters, data, feature network and code."""
     train = params.train.model_copy(update=UNCOUNTED)
-    trained = params.model_copy(update={"train": train}).fingerprint(*TRAINED)
-    return f"{params.model.system}-{_hash(trained, root, CODE)}"
+    masks = params.masks.model_copy(update=UNTRAINED)
+    trained = params.model_copy(update={"train": train, "masks": masks}).fingerprint(*TRAINED)
+    return f"{params.model.system}-{_hash(trained, root, params, CODE)}"
 
 
 def search_name(params: Params, root: Path) -> str:
     """The identity of a search."""
-    return f"search-{_hash(params.fingerprint(*TRAINED, 'evaluate', 'tune'), root, CODE + SEARCH)}"
+    return f"search-{_hash(params.fingerprint(*TRAINED, 'evaluate', 'tune'), root, params, CODE + SEARCH)}"
 
 
-def _hash(params: str, root: Path, rooms: Iterable[str]) -> str:
+def _hash(named: str, root: Path, params: Params, rooms: Iterable[str]) -> str:
     """16 hexadecimal digits."""
-    digest = hashlib.sha256(params.encode())
+    digest = hashlib.sha256(named.encode())
     digest.update(load_statistics(root / paths.PREPARED)["data"].encode())
     digest.update(sha256_of(root / paths.FEATURES / "network.safetensors").encode())
     package = Path(__file__).parent.parent
     for room in rooms:
-        for file in sorted([package / room] if room.endswith(".py") else (package / room).rglob("*.py")):
+        path = package / room.format(system=params.model.system)
+        for file in sorted([path] if path.suffix else path.rglob("*.py")):
             digest.update(file.read_bytes())
     return digest.hexdigest()[:16]

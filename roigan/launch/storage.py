@@ -67,6 +67,18 @@ class Storage:
         for old in self.checkpoints()[2:]:
             self.files.delete_dir(old)
 
+    def keep_state(self, file: Path) -> None:
+        """Copy the file of a past state here; one of the same step takes its place."""
+        self.files.create_dir(f"{self.path}/{STATES}")
+        fs.copy_files(str(file), f"{self.path}/{STATES}/{file.name}", destination_filesystem=self.files)
+
+    def fetch_states(self, target: Path) -> None:
+        """Copy all past states to a folder, if there are any."""
+        source = f"{self.path}/{STATES}"
+        if self.files.get_file_info(source).type != fs.FileType.NotFound:
+            target.mkdir(parents=True, exist_ok=True)
+            fs.copy_files(source, str(target), source_filesystem=self.files)
+
     def drop(self, path: str) -> None:
         """Delete what has arrived of a checkpoint: on a full disk it is in the way."""
         with suppress(OSError):
@@ -78,7 +90,7 @@ class Storage:
             self.files.delete_dir(self.path)
 
 
-PREFIX = "checkpoint-"
+PREFIX, STATES = "checkpoint-", "states"
 
 
 def label(step: int) -> str:

@@ -87,6 +87,7 @@ def _in_process(params: Params, root: Path, name: str, storage: Storage, on_repo
         scratch=scratch / "checkpoint",
         say=_print,
         pulse=_print,
+        keep_state=storage.keep_state,
         device=device(params),
         resume=storage.newest(scratch / "fetched", _print),
     )
@@ -209,6 +210,7 @@ def _worker(config: dict[str, Any]) -> str | None:
                 scratch=Path(scratch) / "checkpoint",
                 say=lines.append,
                 pulse=pulse,
+                keep_state=storage.keep_state,
                 rank=context.get_world_rank(),
                 world=context.get_world_size(),
                 device=get_device(),

@@ -21,7 +21,10 @@ from roigan.errors import UserError
 from roigan.evaluation.metrics.records import METRICS, Metric
 from roigan.systems.by_name import SYSTEMS
 
-METHODS = {name: about for system in SYSTEMS.values() for name, about in system.described.items()} | {
+METHODS = {
+    name: (system.title, f"the registered model, averaged weights; {system.about}")
+    for name, system in SYSTEMS.items()
+} | {
     "fmm": ("FMM", "fast marching, OpenCV's inpainting after Telea (2004); needs no training"),
     "nearest": ("nearest", "the region of the training image whose known pixels are nearest: pure memory"),
     "copy": ("copy", "training images drawn at random: pure memory"),

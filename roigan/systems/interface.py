@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
 from roigan.game import Player
+
+if TYPE_CHECKING:
+    from roigan.systems.model import Model
+
+
+class FeatureMaps(Protocol):
+    """A network of stage `features`."""
+
+    def maps(self, x: Tensor) -> list[Tensor]:
+        """x [B, C, H, W] in [-1, 1] -> its ReLU maps."""
+
+
+class Given(NamedTuple):
+    """What a system is built on beside its parameters."""
+
+    perceptual: FeatureMaps
+    """The network behind the perceptual loss."""
+    prior: Model | None = None
+    """The model of stage `prior`, where params.yaml has one."""
 
 
 class Completion(NamedTuple):
@@ -40,8 +59,10 @@ class System(Protocol):
     """What lies in a model folder afterwards; the first one is what the system serves."""
     verbs: ClassVar[tuple[str, ...]]
     """What a trained model can do; the first one is what it is evaluated by."""
-    described: ClassVar[dict[str, tuple[str, str]]]
-    """By the values of `model.system`: its name in tables, and what it is in a few words."""
+    title: ClassVar[str]
+    """Its name in tables."""
+    about: ClassVar[str]
+    """What it is, in a few words."""
     nets: dict[str, nn.Module]
     """All that are trained, by name."""
 
@@ -49,7 +70,7 @@ class System(Protocol):
     def chance_level(losses: Any) -> float:
         """D/adv, weighted as it is logged, where D tells nothing apart; losses: the block of params.yaml."""
 
-    def __init__(self, params: Any, perceptual: Any) -> None: ...
+    def __init__(self, params: Any, given: Given) -> None: ...
 
     def players(self) -> list[Player]:
         """In the order of their turns."""

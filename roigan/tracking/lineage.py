@@ -23,7 +23,7 @@ def lineage(params: Params) -> dict[str, str]:
     tags = {
         "params": params.fingerprint(),
         "data": _data_hash(),
-        "masks": hash_files(sorted(paths.MASKS.rglob("*.npz"))),
+        "masks": hash_files(sorted([*paths.TRAINING_MASKS.glob("*.npz"), *paths.MASKS.glob("*.npz")])),
         "git.commit": _git_commit(),
         "dvc.experiment": os.environ.get("DVC_EXP_NAME", ""),
         **_dvc_hashes(),
@@ -71,5 +71,5 @@ def _dvc_hashes() -> dict[str, str]:
         return {}
     stages = (yaml.safe_load(lock.read_text()) or {}).get("stages", {})
     outs = [out for stage in stages.values() for out in stage.get("outs", [])]
-    wanted = (str(paths.PREPARED), str(paths.MASKS))
+    wanted = (str(paths.PREPARED), str(paths.MASKS), str(paths.TRAINING_MASKS))
     return {f"dvc.{out['path']}": out["md5"] for out in outs if out["path"].startswith(wanted)}

@@ -102,6 +102,6 @@ def training_masks(params: Params, root: Path) -> Sampler | CachedSampler:
     masks = params.masks
     if masks.cached:
         wanted = [family for family, weight in masks.train.items() if weight > 0]
-        caches = {family: load_cache(root / paths.MASKS / "train" / f"{family}.npz") for family in wanted}
+        caches = {family: load_cache(root / paths.TRAINING_MASKS / f"{family}.npz") for family in wanted}
         return CachedSampler(masks.train, caches)
     return Sampler(masks.train, params.data.image_size, masks.known_share)

@@ -20,10 +20,12 @@ from roigan.game import Nets, play
 from roigan.images.arrays import load_labels, load_split, load_statistics
 from roigan.images.grids import png
 from roigan.systems.by_name import SYSTEMS
-from roigan.systems.model import save_model
+from roigan.systems.interface import Given
+from roigan.systems.model import Model, save_model
 from roigan.training import checkpoint
 from roigan.training.allocator import keep_memory
 from roigan.training.batches import Batches, training_masks
+from roigan.training.history import History
 from roigan.training.precision import choose_precision
 from roigan.training.progress import Means, Progress
 from roigan.training.samples import Samples
@@ -41,7 +43,8 @@ def train(params: Params, worker: Worker) -> str | None:
     device = torch.device(worker.device)
     x_train = torch.from_numpy(np.array(load_split(worker.root / paths.PREPARED, "train"))).to(device)
     perceptual = load_features(worker.root / paths.FEATURES).to(device)
-    system = SYSTEMS[params.model.system](params, perceptual)
+    prior = Model.load(worker.root / paths.PRIOR).to(device) if params.prior else None
+    system = SYSTEMS[params.model.system](params, Given(perceptual, prior))
     for net in system.nets.values():
         net.to(device)
     averages = {  # as they will be used
@@ -54,7 +57,10 @@ def train(params: Params, worker: Worker) -> str | None:
     stored = system.nets | {f"{name} average": net for name, net in averages.items()}
     optimizers = {player.name: player.optimizer for player in players}
 
-    state: dict[str, Any] = {"step": 0, "history": [], "precision": None}
+    past = History(params.train, {kept.net: system.nets[kept.net] for kept in system.keeps})
+
+    # step: how many are made; history: rows of history.csv; states: what is kept of the past, with hashes
+    state: dict[str, Any] = {"step": 0, "history": [], "precision": None, "states": []}
     if worker.resume:
         state = checkpoint.load(worker.resume, stored, optimizers)
         worker.say(f"continuing at step {state['step']} of {params.train.steps}")
@@ -95,6 +101,7 @@ def train(params: Params, worker: Worker) -> str | None:
             decay = min(params.train.ema, (1 + step) / (10 + step))
             for name, average in averages.items():
                 update_average(average, system.nets[name], 1 - decay)
+            past.see(step + 1)
             if progress.due(step + 1, last, device, worker.world):
                 worker.pulse(progress.line(epoch + 1, step + 1, {}, progress.rate(step + 1)))
         terms, broken = means.over_ranks(worker.world)
@@ -113,8 +120,11 @@ def train(params: Params, worker: Worker) -> str | None:
             folder = worker.scratch
             if epoch % params.train.sample_every == 0 or last == params.train.steps:
                 samples[f"{last:07d}.png"] = png(show.picture(averages.get("G", system.nets["G"])))
-            config = model_config(params, worker, perceptual, state["precision"])
             with checkpoint.writing(last):
+                for file, noted in past.write(folder.with_name("states")):
+                    worker.keep_state(file)
+                    state["states"].append(noted)
+                config = model_config(params, worker, perceptual, state, prior)
                 (folder / "samples").mkdir(parents=True, exist_ok=True)
                 for name, picture in samples.items():
                     (folder / "samples" / name).write_bytes(picture)
@@ -139,7 +149,9 @@ def update_average(average: nn.Module, net: nn.Module, weight: float) -> None:
         mine.copy_(its)
 
 
-def model_config(params: Params, worker: Worker, features: FeatureNetwork, precision: str) -> dict[str, Any]:
+def model_config(
+    params: Params, worker: Worker, features: FeatureNetwork, state: dict[str, Any], prior: Model | None
+) -> dict[str, Any]:
     """What travels with the weights: how to build the network, and where the weights come from."""
     statistics = load_statistics(worker.root / paths.PREPARED)
     return {
@@ -152,7 +164,9 @@ def model_config(params: Params, worker: Worker, features: FeatureNetwork, preci
         "features": {"network": features.name, "sha256": features.sha256},
         "params": params.fingerprint(),
         "fingerprint": worker.name,
-        "precision": precision,
+        "precision": state["precision"],
+        "states": state["states"],
+        "prior": prior.sha256 if prior else None,
     }
 
 

@@ -22,6 +22,8 @@ class Worker:
     scratch: Path  # rank 0 writes its checkpoint folder here
     say: Callable[[str], None] = lambda line: None  # at the latest with the next report
     pulse: Callable[[str], None] = lambda line: None  # at once, between reports; every rank calls it
+    keep_state: Callable[[Path], None] = lambda file: None
+    """Rank 0 hands over the file of a past state (`train.history`) before the checkpoint that lists it."""
     rank: int = 0
     world: int = 1
     device: torch.device | str = "cpu"

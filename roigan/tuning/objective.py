@@ -95,6 +95,7 @@ def trial_params(params: Params, values: Mapping[str, Any]) -> Params:
     setting = {
         "train.steps": tune.steps, "train.report_every": tune.report_every, "train.num_workers": 0,
         "train.use_gpu": tune.gpus > 0, "train.sample_every": tune.steps,
+        "train.history": {"states": 0},
     }  # fmt: skip
     return changed(params, {**values, **setting})
 

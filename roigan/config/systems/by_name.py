@@ -6,22 +6,18 @@ from roigan.config.blocks import ModelParams
 from roigan.config.params import Params
 from roigan.config.systems.dcgan import DCGANModel, DCGANParams
 from roigan.config.systems.glcic import GLCICModel, GLCICParams
-from roigan.config.systems.pixelwise import CGANParams, PixelwiseModel, PixelwiseParams
+from roigan.config.systems.pixelwise import PixelwiseModel, PixelwiseParams
 from roigan.config.systems.roigan import RoIGANModel, RoIGANParams
 
 MODELS: dict[str, type[ModelParams]] = {
     "roigan": RoIGANModel,
     "dcgan": DCGANModel,
     "glcic": GLCICModel,
-    "gan": PixelwiseModel,
-    "cgan": PixelwiseModel,
     "pixelwise": PixelwiseModel,
 }
 PARAMS: dict[str, type[Params]] = {
     "roigan": RoIGANParams,
     "dcgan": DCGANParams,
     "glcic": GLCICParams,
-    "gan": CGANParams,
-    "cgan": CGANParams,
     "pixelwise": PixelwiseParams,
 }

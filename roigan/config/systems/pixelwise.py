@@ -1,10 +1,10 @@
-"""What params.yaml says of the pixel-wise conditioned GAN, of GAN and of CGAN."""
+"""What params.yaml says of the pixel-wise conditioned GAN, with CGAN and GAN as its special cases."""
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import model_validator
 
 from roigan.config.blocks import LatentSizes, LossParams, ModelParams, Positive, Weight
 from roigan.config.params import Params
@@ -15,7 +15,10 @@ class PixelwiseModel(ModelParams):
     is the paper. Their dense layer hears every pixel: they are for small images."""
 
     sides: ClassVar[tuple[int, ...]] = (16, 28, 32)
-    system: Literal["gan", "cgan", "pixelwise"]
+    system: Literal["pixelwise"]
+    condition: bool = True
+    """Whether G and D are told the known pixels. False is the paper's GAN, whose losses.lam is 0; with True a
+    lam of 0 is its CGAN."""
     noise: Positive = 100
     """Numbers of the latent vector z."""
 
@@ -32,20 +35,17 @@ class PixelwiseLosses(LossParams):
     """Of the squared error summed over known pixels (4); a mean over images."""
 
 
-class CGANLosses(PixelwiseLosses):
-    """What GAN and CGAN are: no penalty."""
-
-    lam: Annotated[float, Field(ge=0, le=0)] = 0.0
-
-
 class PixelwiseParams(Params):
     """All of params.yaml where `model.system` is pixelwise."""
 
     model: PixelwiseModel
     losses: PixelwiseLosses = PixelwiseLosses()
 
-
-class CGANParams(PixelwiseParams):
-    """All of params.yaml where `model.system` is gan or cgan."""
-
-    losses: CGANLosses = CGANLosses()
+    @model_validator(mode="after")
+    def _a_penalty_needs_a_condition(self) -> PixelwiseParams:
+        if self.losses.lam and not self.model.condition:
+            raise ValueError(
+                f"losses.lam is {self.losses.lam:g}, but model.condition is false: a GAN has no known pixels "
+                "to miss; set lam to 0, or condition to true"
+            )
+        return self

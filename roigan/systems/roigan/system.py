@@ -7,7 +7,7 @@ University 2020; equations are numbered as there.
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ from roigan.images.colours import brightness
 from roigan.losses import adversarial, features, latent, reconstruction
 from roigan.nets.control_reader import Reader
 from roigan.nets.latent import join_latent
-from roigan.systems.interface import AVERAGED_G, Kept
+from roigan.systems.interface import AVERAGED_G, Given, Kept
 from roigan.systems.roigan.networks import Discriminator, Generator, QHead
 
 
@@ -34,26 +34,18 @@ def read(y: Tensor, space: str) -> Tensor:
     return brightness(y) if space == "identity" else SPACES[space].select(SPACES[space].to(y))
 
 
-class FeatureMaps(Protocol):
-    """The network behind the perceptual loss."""
-
-    def maps(self, x: Tensor) -> list[Tensor]:
-        """x [B, C, H, W] in [-1, 1] -> its ReLU maps."""
-
-
 class RoIGAN:
     """The networks, losses and players of RoI-GAN."""
 
     networks: ClassVar[dict[str, type[nn.Module]]] = {"G": Generator, "D": Discriminator}
     keeps: ClassVar[tuple[Kept, ...]] = AVERAGED_G
     verbs: ClassVar[tuple[str, ...]] = ("complete",)
-    described: ClassVar[dict[str, tuple[str, str]]] = {
-        "roigan": ("RoI-GAN", "the registered model, averaged weights"),
-    }
+    title: ClassVar[str] = "RoI-GAN"
+    about: ClassVar[str] = "the thesis of Korshunov (2020)"
 
-    def __init__(self, params: RoIGANParams, perceptual: FeatureMaps) -> None:
+    def __init__(self, params: RoIGANParams, given: Given) -> None:
         size, channels, model = params.data.image_size, params.data.channels, params.model
-        self.params, self.perceptual = params, perceptual
+        self.params, self.perceptual = params, given.perceptual
         self.nets: dict[str, nn.Module] = {
             "G": Generator(size, channels, model),
             "D": Discriminator(size, channels, model),

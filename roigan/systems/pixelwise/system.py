@@ -2,13 +2,15 @@
 
 C. Ruffino, R. Herault, E. Laloy, G. Gasso, Pixel-wise Conditioning of Generative Adversarial Networks, ESANN
 2019; equations are numbered as there. The paper's constraint map is C = (1-M)*x, its M(C) is 1-M. One file
-holds its three systems: `pixelwise`; `cgan`, the same with lam = 0; and `gan`, in which neither network hears
-of C. Four things differ. Group norm stands where the paper has batch norm, so that the result does not hang
-on how a batch is shared among ranks; training with it is stable. C comes with 1-M, so that a known grey is
-not taken for an unknown pixel; G hears both in the dense layer and, where they lie, in the maps that it
-makes: the paper leaves open how C enters, and by the dense layer alone known pixels were learnt one by one
-(MNIST, width 0.25, lam 1, 500 steps: MSE 0.21 instead of 0.04 at the same FID). G minimises -log D in the
-place of log(1-D), which has no gradient left where D wins. And G is used as its moving average.
+holds its three systems: the pixel-wise one; CGAN, the same with lam = 0; and GAN, in which neither network is
+told of C (`model.condition: false`).
+
+Four things differ. Group norm stands where the paper has batch norm, so that the result does not depend on
+how a batch is shared among ranks; training with it is stable. C comes with 1-M, so that a known grey is not
+taken for an unknown pixel; G gets both in the dense layer and, where they lie, in the maps that it makes: the
+paper leaves open how C enters, and by the dense layer alone known pixels were learnt one by one (MNIST, width
+0.25, lam 1, 500 steps: MSE 0.21 instead of 0.04 at the same FID). G minimises -log D in the place of
+log(1-D), which has no gradient left where D wins. And G is used as its moving average.
 """
 
 from __future__ import annotations
@@ -25,18 +27,18 @@ from roigan.game import Batch, Player, Terms, generator_and_discriminator
 from roigan.images.blending import complete
 from roigan.losses import adversarial, reconstruction
 from roigan.nets.layers import SLOPE, group_norm, wide
-from roigan.systems.interface import AVERAGED_G, Completion, Kept
+from roigan.systems.interface import AVERAGED_G, Completion, Given, Kept
 
 
 def condition(x: Tensor, M: Tensor, model: PixelwiseModel) -> Tensor:
     """What the networks hear of x [B, C, H, W]: the map C and where it holds, [B, C + 1, H, W]; of a GAN's
     condition nothing, [B, 0, H, W]."""
-    return x[:, :0] if model.system == "gan" else torch.cat([(1 - M) * x, 1 - M], 1)
+    return torch.cat([(1 - M) * x, 1 - M], 1) if model.condition else x[:, :0]
 
 
 def condition_channels(channels: int, model: PixelwiseModel) -> int:
     """Channels of `heard`."""
-    return 0 if model.system == "gan" else channels + 1
+    return channels + 1 if model.condition else 0
 
 
 # --- Networks -----------------------------------------------------------------------------------------
@@ -100,21 +102,18 @@ class Discriminator(nn.Module):
 
 
 class Pixelwise:
-    """The networks, losses and players of `gan`, `cgan` and `pixelwise`."""
+    """The networks, losses and players of GAN, CGAN and the pixel-wise system."""
 
     networks: ClassVar[dict[str, type[nn.Module]]] = {"G": Generator, "D": Discriminator}
     keeps: ClassVar[tuple[Kept, ...]] = AVERAGED_G
     verbs: ClassVar[tuple[str, ...]] = ("complete",)
-    described: ClassVar[dict[str, tuple[str, str]]] = {
-        "gan": ("GAN", "the registered model, averaged weights; it is told nothing of the known pixels"),
-        "cgan": ("CGAN", "the registered model, averaged weights; it is told the known pixels"),
-        "pixelwise": (
-            "pixel-wise",
-            "CGAN with a penalty on known pixels (Ruffino et al. 2019); averaged weights",
-        ),
-    }
+    title: ClassVar[str] = "pixel-wise"
+    about: ClassVar[str] = (
+        "a penalty on known pixels (Ruffino et al. 2019); with losses.lam 0 their CGAN, with "
+        "model.condition false their GAN"
+    )
 
-    def __init__(self, params: PixelwiseParams, perceptual: object) -> None:  # which they have no use for
+    def __init__(self, params: PixelwiseParams, given: Given) -> None:
         size, channels, model = params.data.image_size, params.data.channels, params.model
         self.params = params
         self.nets: dict[str, nn.Module] = {

@@ -23,7 +23,7 @@ from roigan.game import Batch, Player, Terms, generator_and_discriminator
 from roigan.images.blending import complete, membrane
 from roigan.losses import adversarial, reconstruction
 from roigan.nets.layers import group_norm, wide
-from roigan.systems.interface import AVERAGED_G, Completion, Kept
+from roigan.systems.interface import AVERAGED_G, Completion, Given, Kept
 
 PHASES = ((0.18, "G"), (0.20, "D"), (1.00, "GD"))  # until this share of the steps: who moves (algorithm 1)
 
@@ -129,11 +129,10 @@ class GLCIC:
     networks: ClassVar[dict[str, type[nn.Module]]] = {"G": Generator, "D": Discriminator}
     keeps: ClassVar[tuple[Kept, ...]] = AVERAGED_G
     verbs: ClassVar[tuple[str, ...]] = ("complete",)
-    described: ClassVar[dict[str, tuple[str, str]]] = {
-        "glcic": ("GLCIC", "the registered model, averaged weights; the baseline of Iizuka et al. (2017)"),
-    }
+    title: ClassVar[str] = "GLCIC"
+    about: ClassVar[str] = "the baseline of Iizuka et al. (2017)"
 
-    def __init__(self, params: GLCICParams, perceptual: object) -> None:  # which GLCIC has no use for
+    def __init__(self, params: GLCICParams, given: Given) -> None:
         size, channels, model = params.data.image_size, params.data.channels, params.model
         self.params = params
         self.nets: dict[str, nn.Module] = {

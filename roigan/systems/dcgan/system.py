@@ -19,7 +19,7 @@ from roigan.config.systems.dcgan import DCGANModel, DCGANParams
 from roigan.game import Batch, Player, Terms, generator_and_discriminator
 from roigan.losses import adversarial
 from roigan.nets.ladder import Downwards, Upwards
-from roigan.systems.interface import Kept
+from roigan.systems.interface import Given, Kept
 
 
 class Generator(nn.Module):
@@ -48,14 +48,10 @@ class DCGAN:
     networks: ClassVar[dict[str, type[nn.Module]]] = {"G": Generator, "D": Discriminator}
     keeps: ClassVar[tuple[Kept, ...]] = (Kept("G", averaged=True), Kept("D", averaged=False))
     verbs: ClassVar[tuple[str, ...]] = ("generate", "score")
-    described: ClassVar[dict[str, tuple[str, str]]] = {
-        "dcgan": (
-            "DCGAN",
-            "the registered model, averaged weights; images from nothing (Radford et al. 2016)",
-        ),
-    }
+    title: ClassVar[str] = "DCGAN"
+    about: ClassVar[str] = "images from nothing (Radford et al. 2016)"
 
-    def __init__(self, params: DCGANParams, perceptual: object) -> None:  # which DCGAN has no use for
+    def __init__(self, params: DCGANParams, given: Given) -> None:
         self.params = params
         arguments = params.data.image_size, params.data.channels, params.model
         self.nets: dict[str, nn.Module] = {name: net(*arguments) for name, net in self.networks.items()}

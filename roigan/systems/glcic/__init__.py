@@ -1,0 +1,1 @@
+"""GLCIC: networks, losses and players."""

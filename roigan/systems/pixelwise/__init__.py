@@ -1,0 +1,1 @@
+"""Pixel-wise conditioned GANs: networks, losses and players."""
