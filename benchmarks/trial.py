@@ -20,7 +20,7 @@ from benchmarks.measuring import provenance
 from roigan.config import Params, changed, load_params
 from roigan.corruptions.sampling import sample
 from roigan.evaluation.completion import measure
-from roigan.evaluation.methods import Completion, generated
+from roigan.evaluation.methods import Completer, generated
 from roigan.features.network import load_features
 from roigan.files import paths
 from roigan.images.arrays import load_split, load_statistics
@@ -63,8 +63,8 @@ def trained(name: str, params: Params) -> tuple[Model | None, list[dict[str, Any
 def scored(
     params: Params,
     families: Sequence[str],
-    completions: Mapping[str, Completion],
-    free: Mapping[str, Completion] = {},
+    completions: Mapping[str, Completer],
+    free: Mapping[str, Completer] = {},
 ) -> pd.DataFrame:
     """The evaluation of some methods on the test images under fresh masks, without the row `real`."""
     share, size = params.masks.known_share, params.data.image_size

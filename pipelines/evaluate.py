@@ -43,7 +43,7 @@ def main() -> None:
     if free := wholes(params, model):
         table, scored = measure(methods, test, masks, features, params.evaluate, free)
     else:
-        table, scored = verb.measure(methods, test, masks, features, params.evaluate)
+        table, scored = verb.measure(methods, test, masks, features, params.evaluate, space=model.coordinates)
     table.to_csv(paths.EVALUATION, index=False, float_format="%.6g")
 
     mine = table[table["method"] == model.system].set_index("mask").drop(columns=["method", "n"])

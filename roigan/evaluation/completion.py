@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Container, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,9 +20,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from roigan.config import EvaluateParams, Params
+from roigan.corruptions.corruption import Corruption
 from roigan.errors import UserError
 from roigan.evaluation.bootstrap import Scored
-from roigan.evaluation.methods import Completion, fast_marching, generated, nearest, real, whole
+from roigan.evaluation.methods import Completer, fast_marching, generated, nearest, real, whole
 from roigan.evaluation.metrics import constraints, perceptual
 from roigan.evaluation.metrics.border import jump
 from roigan.evaluation.metrics.chroma import variation
@@ -37,6 +39,7 @@ from roigan.systems.model import Model
 COLUMNS = ["method", "mask", "n", *(name for name in METRICS if name not in CONSTRAINTS)]
 RATIOS = {"border": jump, "chroma": variation}  # a sum over completed images by that over real ones
 MEANS = ["l1", "psnr", "ssim", "percep", *CONSTRAINTS]  # over images
+RESIDUAL = 0.01  # of a known coordinate, on the scale [-1, 1]: half a unit of L
 SMALLEST = 4  # test images: two halves, each with a covariance
 
 
@@ -49,7 +52,7 @@ class Evaluation(NamedTuple):
     """By (method, mask)."""
 
 
-def methods(params: Params, model: Model, train: np.ndarray) -> dict[str, Completion]:
+def methods(params: Params, model: Model, train: np.ndarray) -> dict[str, Completer]:
     """The competitors by name; train: uint8 [N, H, W, C]."""
     return {
         model.system: generated(model),
@@ -58,54 +61,57 @@ def methods(params: Params, model: Model, train: np.ndarray) -> dict[str, Comple
     }
 
 
-def wholes(params: Params, model: Model) -> dict[str, Completion]:
+def wholes(params: Params, model: Model) -> dict[str, Completer]:
     """The model's generator as a method of its own, if params.yaml asks for it."""
     asked = params.evaluate.whole and "complete" in model.verbs
     return {f"{model.system} whole": whole(model)} if asked else {}
 
 
 def measure(
-    completions: Mapping[str, Completion],
+    completions: Mapping[str, Completer],
     test: np.ndarray,
     masks: Mapping[str, Tensor],
     features: FeatureNetwork,
     params: EvaluateParams,
-    free: Mapping[str, Completion] = {},
+    free: Mapping[str, Completer] = {},
+    space: str = "identity",
 ) -> Evaluation:
     """Score every completion, and the real images, under every family of masks.
 
     test: uint8 [N, H, W, C]; masks: family -> M [count, 1, H, W], image i is completed under mask i modulo
     count; free: methods that may change known pixels, in which case the table has the columns CONSTRAINTS as
-    well. l1, psnr, ssim are means over images on the scale [0, 1]. The same seed gives the same table. Raises
-    UserError for fewer than 4 images, RuntimeError for a completion that touches known pixels.
+    well; space: the coordinates in which regions are generated, all others must stay. l1, psnr, ssim are
+    means over images on the scale [0, 1]. The same seed gives the same table. Raises UserError for fewer than
+    4 images, RuntimeError for a completion that touches what is known.
     """
     test = chosen(test, params)
     half = len(test) // 2
     if half <= len(features.centre):
         _say(f"evaluate: only {len(test)} images for {len(features.centre)} features: trust KID, not FID")
-    scored: dict[tuple[str, str], Scored] = {}
-    first = next(iter(masks))
-
-    def rows(family: str, completions: Mapping[str, Completion]) -> list[dict[str, Any]]:
-        bar.set_postfix_str(family, refresh=False)
-        M = masks[family][torch.arange(len(test)) % len(masks[family])]  # [N, 1, H, W]
-        found = []
-        each = _complete_and_score(completions, test, M, features, params, free, bar)
-        scored.update({(name, family): mine for name, (_, mine) in each.items()})
-        reference = scored["real", first].embedded  # [N, F]
-        for name, (row, mine) in each.items():
-            row |= set_metrics(mine.embedded, reference)
-            found.append({"method": name, "mask": family, "n": len(test), **row})
-        return found
-
-    table, rivals = [], {**completions, **free}
-    total = (len(masks) * len(rivals) + 1) * len(test)
-    with tqdm(total=total, desc="evaluate", unit="image", file=sys.stderr) as bar:
-        (floor,) = rows(first, {"real": real})  # the same under every mask
-        for family in masks:
-            table += [*rows(family, rivals), floor | {"mask": family}]
-            scored["real", family] = scored["real", first]
+    rivals, n = {**completions, **free}, len(test)
+    with tqdm(
+        total=(len(masks) * len(rivals) + 1) * n, desc="evaluate", unit="image", file=sys.stderr
+    ) as bar:
+        score = partial(_complete_and_score, test=test, features=features, params=params, free=free, bar=bar)
+        first = next(iter(masks.values()))
+        floor, originals = score({"real": real}, M_all=_spread(first, n))["real"]  # the same under every mask
+        reference = originals.embedded  # [N, F]
+        floor |= set_metrics(reference, reference)
+        table, scored = list[dict[str, Any]](), dict[tuple[str, str], Scored]()
+        for family, cached in masks.items():
+            bar.set_postfix_str(family, refresh=False)
+            for name, (row, images) in score(rivals, M_all=_spread(cached, n), space=space).items():
+                row |= set_metrics(images.embedded, reference)
+                table.append({"method": name, "mask": family, "n": n, **row})
+                scored[name, family] = images
+            table.append({"method": "real", "mask": family, "n": n, **floor})
+            scored["real", family] = originals
     return Evaluation(pd.DataFrame(table)[COLUMNS + (CONSTRAINTS if free else [])], scored)
+
+
+def _spread(M: Tensor, n: int) -> Tensor:
+    """Masks [count, 1, H, W] -> one for each of n images, [n, 1, H, W]."""
+    return M[torch.arange(n) % len(M)]
 
 
 def set_metrics(embedded: Tensor, reference: Tensor) -> dict[str, float]:
@@ -124,13 +130,14 @@ def chosen(test: np.ndarray, params: EvaluateParams) -> np.ndarray:
 
 
 def _complete_and_score(
-    completions: Mapping[str, Completion],
+    completions: Mapping[str, Completer],
     test: np.ndarray,
     M_all: Tensor,
     features: FeatureNetwork,
     params: EvaluateParams,
     free: Container[str],
     bar: tqdm,
+    space: str = "identity",
 ) -> dict[str, tuple[dict[str, float], Scored]]:
     """All methods under one family: name -> (all metrics that need no features of the whole set, what was
     measured image by image).
@@ -150,6 +157,8 @@ def _complete_and_score(
             if name not in free:
                 _check_outside(name, x, y, M)
             y = to_float(to_uint8(y)).to(device)  # images are stored in 8 bits
+            if name not in free and space != "identity":
+                _check_known(name, Corruption.region(space, M).residual(y, x))
             maps = features.maps(y)
             batches[name].append(
                 {
@@ -178,7 +187,7 @@ def _complete_and_score(
 
 
 def _diversity(
-    completion: Completion, test: np.ndarray, M_all: Tensor, params: EvaluateParams, device: torch.device
+    completion: Completer, test: np.ndarray, M_all: Tensor, params: EvaluateParams, device: torch.device
 ) -> float:
     x = to_float(test[: params.diversity_images]).to(device)
     M = M_all[: len(x)].to(device)
@@ -194,6 +203,12 @@ def _check_outside(name: str, x: Tensor, y: Tensor, M: Tensor) -> None:
     touched = ((y != x) & (M < 0.5)).flatten(1).any(1).sum().item()
     if touched:
         raise RuntimeError(f"{name} changed pixels outside the region in {touched} of {len(x)} images")
+
+
+def _check_known(name: str, residual: Tensor) -> None:
+    """Known coordinates are those of the original, as far as 8 bits can tell."""
+    if residual.max() > RESIDUAL:
+        raise RuntimeError(f"{name} changed known coordinates by up to {residual.max():.3f}")
 
 
 def _say(line: str) -> None:

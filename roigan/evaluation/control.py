@@ -7,7 +7,6 @@ may be able to see; what it cannot read does not act.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -16,12 +15,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from tqdm import trange
 
 from roigan.config import ControlParams
 from roigan.corruptions.families import KNOWN_SHARE
 from roigan.corruptions.sampling import sample
 from roigan.evaluation.metrics.pixels import l1
+from roigan.features.fitting import fit
 from roigan.features.network import FeatureNetwork
 from roigan.images.arrays import to_float
 from roigan.losses import latent
@@ -92,7 +91,7 @@ def examine(
     return Examined(pd.DataFrame(rows, columns=COLUMNS), correlation(torch.cat(c), torch.cat(c_read)))
 
 
-class _Filling(NamedTuple):
+class _Examined(NamedTuple):
     y: Tensor  # [B, C, H, W]
     M: Tensor  # [B, 1, H, W]
     c: Tensor  # [B, sliders]
@@ -101,7 +100,7 @@ class _Filling(NamedTuple):
 
 def _fillings(
     model: Model, images: np.ndarray, masks: Masks, count: int, generator: torch.Generator
-) -> Iterator[_Filling]:
+) -> Iterator[_Examined]:
     """`count` fillings of randomly chosen images with random controls."""
     for begin in range(0, count, CHUNK):
         n = min(CHUNK, count - begin)
@@ -109,7 +108,7 @@ def _fillings(
         x, M = to_float(images[chosen]), masks(n, generator)
         c = 2 * torch.rand(n, model.sliders, generator=generator) - 1
         k = torch.randint(model.values, (n, model.codes), generator=generator)
-        yield _Filling(model.complete(x, M, model.latent(n, generator, c, k)), M, c, k)
+        yield _Examined(model.complete(x, M, model.latent(n, generator, c, k)), M, c, k)
 
 
 def _taught(
@@ -128,17 +127,14 @@ def taught(
     torch.manual_seed(params.seed)
     controls = (c.shape[1], k.shape[1], values)
     reader = Reader(y.shape[-1], y.shape[1], controls, params.width, equalised=False)
-    optimizer = torch.optim.AdamW(reader.parameters(), lr=params.lr, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, params.lr, total_steps=params.steps)
-    for _ in trange(params.steps, desc="reader of the controls", unit="step", file=sys.stderr, leave=False):
+
+    def loss() -> Tensor:
         rows = torch.randint(len(y), (params.batch_size,), generator=generator)
         reading = reader(y[rows], M[rows])
-        loss = latent.gaussian_nll(c[rows], reading.mu, reading.logvar)
-        loss = loss + latent.categorical_nll(k[rows], reading.logits)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        schedule.step()
+        found = latent.gaussian_nll(c[rows], reading.mu, reading.logvar)
+        return found + latent.categorical_nll(k[rows], reading.logits)
+
+    fit(reader, params.steps, params.lr, loss, "reader of the controls")
     return reader.eval()
 
 

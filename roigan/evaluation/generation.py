@@ -69,11 +69,12 @@ def measure(
     masks: Mapping[str, Tensor],
     features: FeatureNetwork,
     params: EvaluateParams,
+    space: str = "identity",
 ) -> Evaluation:
     """Score every sampler, and the test images, by as many samples as there are test images.
 
-    test: uint8 [N, H, W, C]; masks: for the names of their families alone, which mark the rows. The same seed
-    gives the same table. Raises UserError for fewer than 4 test images.
+    test: uint8 [N, H, W, C]; masks: for the names of their families alone, which mark the rows; space: not
+    asked for. The same seed gives the same table. Raises UserError for fewer than 4 test images.
     """
     test = chosen(test, params)
     reference = torch.cat(

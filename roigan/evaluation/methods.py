@@ -18,23 +18,23 @@ from roigan.corruptions.corruption import Corruption
 from roigan.images.arrays import normalise, to_float, to_uint8
 from roigan.systems.model import Model
 
-Completion = Callable[[Tensor, Tensor, torch.Generator], Tensor]
+Completer = Callable[[Tensor, Tensor, torch.Generator], Tensor]
 
 CHUNK = 256  # training images compared at a time
 FILLED = 32  # images completed at a time: on a CPU G's maps then stay in the cache
 
 
-def generated(model: Model) -> Completion:
+def generated(model: Model) -> Completer:
     """A trained model; every image gets a random z."""
     return _with_random_z(model, model.complete)
 
 
-def whole(model: Model) -> Completion:
+def whole(model: Model) -> Completer:
     """The whole image of a trained model's generator. No completion: known pixels may differ."""
     return _with_random_z(model, model.whole)
 
 
-def _with_random_z(model: Model, verb: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Completion:
+def _with_random_z(model: Model, verb: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Completer:
     def fill(x: Tensor, M: Tensor, generator: torch.Generator) -> Tensor:
         z = model.latent(len(x), generator)
         parts = zip(x.split(FILLED), M.split(FILLED), z.split(FILLED), strict=True)
@@ -43,7 +43,7 @@ def _with_random_z(model: Model, verb: Callable[[Tensor, Tensor, Tensor], Tensor
     return fill
 
 
-def fast_marching(radius: int, space: str = "identity") -> Completion:
+def fast_marching(radius: int, space: str = "identity") -> Completer:
     """OpenCV's inpainting after Telea (2004); radius in pixels; of its fillings, what the space generates."""
 
     def fill(x: Tensor, M: Tensor, generator: torch.Generator) -> Tensor:
@@ -60,7 +60,7 @@ def fast_marching(radius: int, space: str = "identity") -> Completion:
     return fill
 
 
-def nearest(train: np.ndarray, space: str = "identity") -> Completion:
+def nearest(train: np.ndarray, space: str = "identity") -> Completer:
     """The region of the training image whose known pixels are nearest in L2: what pure memory achieves.
 
     train: uint8 [N, H, W, C]; of the copied region, what the space generates.

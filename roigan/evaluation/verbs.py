@@ -17,7 +17,7 @@ class Verb(NamedTuple):
     methods: Callable[..., dict[str, Any]]
     """methods(params, model, training images) -> the model and its rivals, by name."""
     measure: Callable[..., completion.Evaluation]
-    """measure(methods, test images, masks, features, params.evaluate)."""
+    """measure(methods, test images, masks, features, params.evaluate, space=...)."""
 
 
 VERBS = {

@@ -10,16 +10,15 @@ at content rather than at seams.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from tqdm import trange
 
 from roigan.config import FeatureParams
+from roigan.features.fitting import fit
 from roigan.images.arrays import to_float
 
 STRIDE = 8  # of the last map: side of a cell in pixels
@@ -46,7 +45,7 @@ class LocalTrunk(nn.Module):
         return maps
 
 
-class Pupil(nn.Module):
+class PretextNetwork(nn.Module):
     """The trunk as it is trained: with batch normalisation, and with the two heads."""
 
     def __init__(self, trunk: LocalTrunk, classes: int) -> None:
@@ -134,7 +133,7 @@ Spoiler = Callable[[Tensor, Tensor, torch.Generator], Tensor]
 SPOILERS: list[Spoiler] = [blurred, smeared, noisy, occluded, scrambled]
 
 
-def spoil(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def corrupt(x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Copy a region from the next image of the batch, then spoil another one.
 
     x [B, C, H, W] -> (images [B, C, H, W], share of every cell that each class covers [B, spoilers + 1,
@@ -171,12 +170,10 @@ def train_local(
     generator = torch.Generator().manual_seed(params.seed)
     trunk = LocalTrunk(images.shape[-1], params.width)
     classes = 4 if labels is None else int(labels.max()) + 1
-    pupil = Pupil(trunk, classes).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(pupil.parameters(), lr=params.lr, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, params.lr, total_steps=params.steps)
+    pretext = PretextNetwork(trunk, classes).to(memory_format=torch.channels_last)
     hits: list[float] = []
-    steps = trange(params.steps, desc="features", unit="step", file=sys.stderr, leave=False)
-    for _ in steps:
+
+    def loss() -> Tensor:
         picked = torch.randint(len(images), (params.batch_size,), generator=generator).numpy()
         x = to_float(images[picked])  # [B, C, S, S]
         flips = torch.rand(len(x), 1, 1, 1, generator=generator) < (0.5 if labels is None else 0.0)
@@ -186,14 +183,11 @@ def train_local(
             x = turn(x, answer)
         else:
             answer = torch.from_numpy(labels[picked])
-        x, cells = spoil(x, generator)
-        what, where = pupil(x.contiguous(memory_format=torch.channels_last))
-        loss = F.cross_entropy(what, answer) + F.cross_entropy(where, cells)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        schedule.step()
+        x, cells = corrupt(x, generator)
+        what, where = pretext(x.contiguous(memory_format=torch.channels_last))
         hits.append((what.argmax(1) == answer).float().mean().item())
-        steps.set_postfix(loss=f"{loss.item():.2f}", refresh=False)
-    pupil.folded(trunk)
+        return F.cross_entropy(what, answer) + F.cross_entropy(where, cells)
+
+    fit(pretext, params.steps, params.lr, loss, "features")
+    pretext.folded(trunk)
     return trunk, float(np.mean(hits[-max(1, params.steps // 10) :]))

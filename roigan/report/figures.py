@@ -15,7 +15,7 @@ from torch import Tensor
 
 from roigan.corruptions.cache import load_cache
 from roigan.corruptions.corruption import Corruption
-from roigan.evaluation.methods import Completion
+from roigan.evaluation.methods import Completer
 from roigan.evaluation.metrics import constraints
 from roigan.images.arrays import to_float, to_uint8
 from roigan.images.grids import grid
@@ -39,11 +39,11 @@ def pick(images: np.ndarray, cache: Path, count: int) -> tuple[Tensor, Tensor]:
 
 
 def comparison(
-    methods: Mapping[str, Completion],
+    methods: Mapping[str, Completer],
     x: Tensor,
     M: Tensor,
     seed: int,
-    free: Mapping[str, Completion] = {},
+    free: Mapping[str, Completer] = {},
     space: str = "identity",
 ) -> np.ndarray:
     """Figure 4.3 for one mask family: the images, the same without their region, then one row per method.
@@ -62,7 +62,7 @@ def comparison(
     return labelled(rows)
 
 
-def more(complete: Completion, x: Tensor, M: Tensor, seed: int, space: str = "identity") -> np.ndarray:
+def more(complete: Completer, x: Tensor, M: Tensor, seed: int, space: str = "identity") -> np.ndarray:
     """Figure 4.4: images, the same without their region, and completed, in two blocks one above the other."""
     rows = {"real": x, "masked": _removed(x, M, space), "completed": complete(x, M, _generator(seed))}
     half = -(-len(x) // 2)

@@ -59,20 +59,29 @@ class RoIGANLosses(LossParams):
     """One weight per row of the thesis' loss table; the formulas are in roigan/losses and roigan/systems."""
 
     adv_d: Weight = 1.0
+    """Of D's hinge loss."""
     gp: Weight = 0.5
-    """The thesis' 5 kept D's hinge loss at 2 for the first hundreds of steps."""
+    """Of the gradient penalty (3.10). The thesis' 5 kept D's hinge loss at 2 for hundreds of steps."""
     zero: Weight = 1e-4
+    """Of the mean square of D's scores of real images (3.13), which keeps them near 0."""
     adv_g: Weight = 1.0
+    """Of G's hinge loss."""
     fm: Weight = 1.0
+    """Of feature matching: distances of D's maps of completed and real images (3.11)."""
     perceptual: Weight = 5.0
-    """On maps scaled to a mean of 1 each, whatever the feature network."""
+    """Of distances of the feature network's maps (3.12), scaled to a mean of 1 each, whatever the network."""
     tv: Weight = 0.5
+    """Of the total variation of completed images in the region (2.10)."""
     chroma: Weight = 15.0
     """Of the total variation of the colours alone, without which regions fill with coloured specks."""
     kl: Weight = 0.5
+    """Of the divergence of the encoder's posterior from N(0, 1) (1.6), a mean over dimensions."""
     info: Weight = 0.3
+    """Of what Q lacks to know sliders and codes, in nats (3.15, 3.16)."""
     l1: Weight = 0.0
+    """Of the mean absolute difference of G's whole image and the original."""
     style: Weight = 0.0
+    """Of distances of Gram matrices of the feature network's maps (Gatys et al. 2016)."""
     known: Weight = 0.0
     """The pixel-wise penalty of Ruffino et al. (2019) on G's whole image, their lam: for masks that leave
     scattered pixels."""
