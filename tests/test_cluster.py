@@ -94,27 +94,29 @@ def test_missing_machines_are_said_once_for_every_change(monkeypatch, capsys) ->
 def test_every_epoch_is_reported_once_however_often_it_was_computed(tmp_path: Path) -> None:
     """Training runs ahead of its controller: what was written may be what it has never heard of."""
     heard: list[int] = []
+    said: list[str] = []
+
+    def on_report(row: dict) -> str:
+        heard.append(row["step"])
+        return f"step {row['step']}"
+
     for reports in ([3, 6], [6, 9], [15, 18]):  # of a first driver and two that came after it
-        callback = training._controller_callback(lambda row: heard.append(row["step"]), tmp_path / "said")
-        begin = {
-            "step": reports[0],
-            "said": [],
-            "history": [{"step": n} for n in range(3, reports[0] + 1, 3)],
-        }
-        for row in (begin, {"said": ["on the way"]}, {"step": reports[1], "said": ["so far"]}):
+        callback = training._controller_callback(on_report, tmp_path / "reported", said.append)
+        begin = {"step": reports[0], "history": [{"step": n} for n in range(3, reports[0] + 1, 3)]}
+        for row in (begin, {"step": reports[1]}):
             callback.after_report(None, [row, {}], None)
     assert heard == [3, 6, 9, 12, 15, 18]
-    assert (tmp_path / "said").read_text() == "on the way\nso far\n" * 3
+    assert said == [f"step {step}" for step in heard]
 
 
 def test_what_one_rank_complains_of_ends_the_run_and_other_losses_do_not(tmp_path: Path) -> None:
     """A share that one machine has not mounted, say: the other ranks would wait for that rank for ever."""
-    said = tmp_path / "said"
-    callback = training._controller_callback(lambda row: None, said)
+    said: list[str] = []
+    callback = training._controller_callback(lambda row: None, tmp_path / "reported", said.append)
     callback.after_exception(None, {1: RuntimeError("Connection closed by peer [127.0.0.1]:1. Or so")})
-    assert said.read_text() == (
-        "lost worker 1 (Connection closed by peer [127.0.0.1]:1); going on from the last checkpoint\n"
-    )
+    assert said == [
+        "lost worker 1 (Connection closed by peer [127.0.0.1]:1); going on from the last checkpoint"
+    ]
     with pytest.raises(UserError, match=r"train\.npy does not exist"):
         callback.after_exception(None, {0: RuntimeError("timeout"), 1: UserError("train.npy does not exist")})
 

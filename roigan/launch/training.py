@@ -8,13 +8,15 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from roigan.config import Params
 from roigan.errors import UserError
 from roigan.launch.cluster import device, room, share, start_ray
+from roigan.launch.lines import Lines
 from roigan.launch.storage import (
     Storage,
     _newest,
@@ -86,7 +88,6 @@ def _in_process(params: Params, root: Path, name: str, storage: Storage, on_repo
         report=report,
         scratch=scratch / "checkpoint",
         say=_print,
-        pulse=_print,
         keep_state=storage.keep_state,
         device=device(params),
         resume=storage.newest(scratch / "fetched", _print),
@@ -108,9 +109,8 @@ def _in_ray_group(params: Params, root: Path, name: str, storage: Storage, on_re
     attempt = time.strftime("%Y%m%d-%H%M%S")
     need, most = share(params), params.train.num_workers
     fewest = params.train.min_workers or most
-    said = _scratch(name) / "progress"
-    said.parent.mkdir(parents=True, exist_ok=True)
-    said.write_text("")
+    lines, reported = Lines(), _scratch(name) / "reported"
+    reported.parent.mkdir(parents=True, exist_ok=True)
     trainer = TorchTrainer(
         _worker,  # type: ignore[arg-type]  # Ray types it without the return value that it passes on
         train_loop_config={
@@ -119,6 +119,7 @@ def _in_ray_group(params: Params, root: Path, name: str, storage: Storage, on_re
             "name": name,
             "storage": storage,
             "attempt": attempt,
+            "lines": lines,
         },
         scaling_config=ScalingConfig(
             num_workers=(fewest, most) if fewest < most else most,  # type: ignore[arg-type]  # of Ray Train V1
@@ -131,18 +132,12 @@ def _in_ray_group(params: Params, root: Path, name: str, storage: Storage, on_re
             storage_filesystem=storage.files,
             failure_config=FailureConfig(max_failures=params.train.max_failures),
             checkpoint_config=CheckpointConfig(num_to_keep=2),
-            callbacks=[_controller_callback(on_report, said)],
+            callbacks=[_controller_callback(on_report, reported, lines.say)],
         ),
     )
-    stop = threading.Event()
-    threads = [
-        threading.Thread(target=_echo, args=(said, stop), daemon=True),
-        threading.Thread(target=_watch, args=(need, fewest, stop), daemon=True),
-    ]
-    for thread in threads:
-        thread.start()
     try:
-        result = trainer.fit()
+        with lines.printed(), _watched(need, fewest):
+            result = trainer.fit()
     except TrainingFailedError as error:
         stopped = getattr(error, "controller_failure", None)
         if isinstance(stopped, UserError):
@@ -153,11 +148,6 @@ def _in_ray_group(params: Params, root: Path, name: str, storage: Storage, on_re
         ) from error
     except SystemExit:  # how Ray answers Ctrl-C, with an exit code of 0
         raise KeyboardInterrupt from None
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-        said.unlink(missing_ok=True)
     failure: str | None = getattr(result, "return_value", None)  # of rank 0
     return failure
 
@@ -169,35 +159,31 @@ def _worker(config: dict[str, Any]) -> str | None:
 
     from roigan.config import parse_params
 
-    context, lines = ray.train.get_context(), list[str]()
+    context = ray.train.get_context()
     storage: Storage = config["storage"]
+    say = config["lines"].say if context.get_world_rank() == 0 else _quiet
 
     def report(metrics: dict[str, Any], folder: Path | None) -> None:
         kept = ray.train.Checkpoint.from_directory(str(folder)) if folder else None
         # the suffix: an epoch that is repeated gets a folder of its own
         called = f"{label(metrics['step'])}-{os.urandom(2).hex()}"
         try:
-            ray.train.report(metrics | {"said": lines.copy()}, checkpoint=kept, checkpoint_dir_name=called)
+            ray.train.report(metrics, checkpoint=kept, checkpoint_dir_name=called)
         except OSError as error:
             storage.drop(f"{storage.path}/{config['attempt']}/{called}")
             if error.errno in checkpoint.FULL:
                 raise checkpoint.unwritten(metrics["step"], error) from error
             raise  # a bucket that is out of reach may be back at the next try
-        lines.clear()
-
-    def pulse(line: str) -> None:
-        ray.train.report({"said": [*lines, line]})
-        lines.clear()
 
     def wrap(net: Any) -> Any:
         return prepare_model(net, parallel_strategy_kwargs={"broadcast_buffers": False})
 
     most = config["params"]["train"]["num_workers"]
     if context.get_world_size() < most:
-        lines.append(f"training on {context.get_world_size()} of {most} workers")
+        say(f"training on {context.get_world_size()} of {most} workers")
     with tempfile.TemporaryDirectory() as scratch:
         # all ranks choose alike: nothing new is written before all of them have chosen
-        resume = storage.newest(Path(scratch) / "fetched", lines.append)
+        resume = storage.newest(Path(scratch) / "fetched", say)
         if resume:  # whoever wrote it may have been lost before the controller had heard of its last epochs
             history = json.loads((resume / checkpoint.STATE).read_text())["history"]
             report(history[-1] | {"history": history}, None)
@@ -208,8 +194,7 @@ def _worker(config: dict[str, Any]) -> str | None:
                 root=Path(config["root"]),
                 report=report,
                 scratch=Path(scratch) / "checkpoint",
-                say=lines.append,
-                pulse=pulse,
+                say=say,
                 keep_state=storage.keep_state,
                 rank=context.get_world_rank(),
                 world=context.get_world_size(),
@@ -220,23 +205,21 @@ def _worker(config: dict[str, Any]) -> str | None:
         )
 
 
-def _controller_callback(on_report: OnReport, said: Path) -> Any:
-    """At every report, in the controller process: metrics to `on_report`, lines to the file of progress."""
-    from ray.train import UserCallback
+def _controller_callback(on_report: OnReport, reported: Path, say: Callable[[str], None]) -> Any:
+    """At every report, in the controller process: metrics to `on_report`, what it returns to `say`.
 
-    reported = said.with_name("reported")  # the last step of which `on_report` has heard, in whatever process
+    reported: a file for the last step of which `on_report` has been told, in whatever process.
+    """
+    from ray.train import UserCallback
 
     class Controller(UserCallback):
         def after_report(self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Any) -> None:
-            lines = metrics[0].pop("said")
             last = int(reported.read_text() or 0) if reported.is_file() else 0
-            for row in metrics[0].pop("history", metrics[:1] if metrics[0] else []):  # a pulse has no metrics
+            for row in metrics[0].pop("history", metrics[:1]):
                 if row["step"] > last:
                     if line := on_report(row):
-                        lines.append(line)
+                        say(line)
                     reported.write_text(str(row["step"]))
-            with said.open("a") as file:
-                file.writelines(f"{line}\n" for line in lines)
 
         def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
             for error in worker_exceptions.values():
@@ -244,21 +227,22 @@ def _controller_callback(on_report: OnReport, said: Path) -> Any:
                     raise error  # ends the run: trying again would not help
             rank, error = next(iter(worker_exceptions.items()))
             reason = (str(error).strip() or type(error).__name__).splitlines()[-1].split(". ")[0]
-            with said.open("a") as file:
-                file.write(f"lost worker {rank} ({reason}); going on from the last checkpoint\n")
+            say(f"lost worker {rank} ({reason}); going on from the last checkpoint")
 
     return Controller()
 
 
-def _echo(said: Path, stop: threading.Event) -> None:
-    """Print what is appended to the file of progress, until told to stop."""
-    with said.open() as file:
-        while True:
-            ended = stop.is_set()
-            print(file.read(), end="", flush=True)
-            if ended:
-                return
-            stop.wait(0.5)
+@contextmanager
+def _watched(need: dict[str, float], workers: int) -> Iterator[None]:
+    """Meanwhile, say so where machines are missing."""
+    stop = threading.Event()
+    thread = threading.Thread(target=_watch, args=(need, workers, stop), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def _watch(need: dict[str, float], workers: int, stop: threading.Event) -> None:

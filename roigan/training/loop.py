@@ -102,8 +102,8 @@ def train(params: Params, worker: Worker) -> str | None:
             for name, average in averages.items():
                 update_average(average, system.nets[name], 1 - decay)
             past.see(step + 1)
-            if progress.due(step + 1, last, device, worker.world):
-                worker.pulse(progress.line(epoch + 1, step + 1, {}, progress.rate(step + 1)))
+            if progress.due(step + 1, last):
+                worker.say(progress.line(epoch + 1, step + 1, {}, progress.rate(step + 1)))
         terms, broken = means.over_ranks(worker.world)
         rate = progress.rate(last)
         row = {"step": last, "epoch": epoch + 1, **terms, "images_per_s": rate}

@@ -61,17 +61,11 @@ class Progress:
         place = f"step {step}/{self.steps}  {rate:.1f} images/s  ETA {clock(left)}"
         return f"epoch {epoch}  {place}  {shown}".rstrip()
 
-    def due(self, step: int, report: int, device: torch.device, world: int) -> bool:
-        """Whether a line is due on the way to a report that is more than a minute away.
-
-        All ranks answer alike: the pace is that of rank 0, measured once, and after that only steps count.
-        """
+    def due(self, step: int, report: int) -> bool:
+        """Whether a line is due on the way to a report that is more than a minute away."""
         made = step - self.start
         if made == WARM_UP:
-            pace = torch.tensor(max(1.0, PULSE * made / (time.monotonic() - self.began)), device=device)
-            if world > 1:
-                dist.broadcast(pace, 0)
-            self.pace = int(pace.item())
+            self.pace = max(1, int(PULSE * made / (time.monotonic() - self.began)))
         warm = made == WARM_UP or (self.pace > 0 and made % self.pace == 0)
         return warm and report - step >= self.pace
 

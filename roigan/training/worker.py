@@ -20,8 +20,7 @@ class Worker:
     report: Callable[[dict[str, Any], Path | None], None]
     """report(metrics, folder): every rank calls it after every epoch; rank 0 brings a checkpoint folder."""
     scratch: Path  # rank 0 writes its checkpoint folder here
-    say: Callable[[str], None] = lambda line: None  # at the latest with the next report
-    pulse: Callable[[str], None] = lambda line: None  # at once, between reports; every rank calls it
+    say: Callable[[str], None] = lambda line: None  # a line of progress; what rank 0 says is printed
     keep_state: Callable[[Path], None] = lambda file: None
     """Rank 0 hands over the file of a past state (`train.history`) before the checkpoint that lists it."""
     rank: int = 0
