@@ -1,10 +1,13 @@
-"""Losses against closed forms."""
+"""Losses against closed forms, and a perceptual loss without its network."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 
+from roigan.errors import UserError
+from roigan.features import pretrained
 from roigan.losses import adversarial, features, latent, reconstruction
 
 
@@ -130,6 +133,16 @@ def test_matching_has_the_gradient_of_finite_differences() -> None:
     assert torch.autograd.gradcheck(
         lambda a: features.matching([a], [target]), (maps,), eps=0.1, atol=1e-5, rtol=1e-4
     )
+
+
+@pytest.mark.parametrize(("content", "reason"), [(b"", "EOFError"), (b"nothing", "Weights only load failed")])
+def test_damaged_weights_of_a_network_are_said_in_one_line(
+    tmp_path: Path, content: bytes, reason: str
+) -> None:
+    path = tmp_path / "damaged.pth"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=rf"damaged\.pth is not a readable weights file \({reason}\)$"):
+        pretrained.load("vgg16", str(path))
 
 
 def test_gram_ignores_where_things_are() -> None:
