@@ -1,10 +1,13 @@
-"""Losses against closed forms."""
+"""Losses against closed forms, and a perceptual loss without its network."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 
+from roigan.errors import UserError
+from roigan.features import pretrained
 from roigan.losses import adversarial, features, latent, reconstruction
 
 
@@ -105,6 +108,41 @@ def test_matching_has_the_gradient_of_its_definition(dtype: torch.dtype, rtol: f
     (wanted,) = torch.autograd.grad(expected, maps)
     torch.testing.assert_close(value, expected, atol=0, rtol=rtol)
     torch.testing.assert_close(gradient, wanted, atol=0, rtol=rtol)
+
+
+def test_matching_may_be_differentiated_twice() -> None:
+    """A second backward pass (retain_graph) is right, and leaves what the first one found as it was."""
+    maps = torch.randn(2, 3, 4, 5, 5, dtype=torch.float64, requires_grad=True)
+    target = torch.randn(3, 4, 5, 5, dtype=torch.float64)
+    (wanted,) = torch.autograd.grad((maps - target).abs().mean(), maps)
+    value = features.matching([maps], [target])
+    factors = (-3.0, 1.0)
+    gradients = [
+        torch.autograd.grad(value, maps, torch.tensor(factor), retain_graph=True)[0] for factor in factors
+    ]
+    for factor, gradient in zip(factors, gradients, strict=True):
+        torch.testing.assert_close(gradient, factor * wanted)
+
+
+def test_matching_has_the_gradient_of_finite_differences() -> None:
+    target = torch.randn(4, 3, 3, dtype=torch.float64)
+    step = torch.rand(2, 4, 3, 3, dtype=torch.float64) + 0.5  # from the kink at 0, so that it is smooth here
+    maps = target + step * torch.randn_like(step).sign()
+    # the mean is taken in float32, hence the coarse eps
+    maps.requires_grad_()
+    assert torch.autograd.gradcheck(
+        lambda a: features.matching([a], [target]), (maps,), eps=0.1, atol=1e-5, rtol=1e-4
+    )
+
+
+@pytest.mark.parametrize(("content", "reason"), [(b"", "EOFError"), (b"nothing", "Weights only load failed")])
+def test_damaged_weights_of_a_network_are_said_in_one_line(
+    tmp_path: Path, content: bytes, reason: str
+) -> None:
+    path = tmp_path / "damaged.pth"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=rf"damaged\.pth is not a readable weights file \({reason}\)$"):
+        pretrained.load("vgg16", str(path))
 
 
 def test_gram_ignores_where_things_are() -> None:

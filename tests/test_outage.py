@@ -23,6 +23,7 @@ from pathlib import Path
 import mlflow.store.db.utils
 import pandas as pd
 import pytest
+from filelock import FileLock
 from mlflow import MlflowClient
 
 from benchmarks.workspace import write
@@ -262,6 +263,17 @@ def test_a_database_that_is_locked_for_seconds(project) -> None:
 
 
 @pytest.mark.slow
+def test_one_process_at_a_time_makes_the_tables(project, monkeypatch) -> None:
+    made = threading.Event()
+    monkeypatch.setattr(store, "MlflowClient", lambda uri: made.set() or MlflowClient(uri))
+    thread = threading.Thread(target=store._create_database)
+    with FileLock(paths.state() / "mlflow.lock"):
+        thread.start()
+        assert not made.wait(0.5)
+    thread.join(timeout=60)
+    assert made.is_set()
+
+
 def test_a_training_that_begins_anew_has_a_run_of_its_own(project, monkeypatch) -> None:
     def stop() -> None:
         raise KeyboardInterrupt

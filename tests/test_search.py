@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from types import SimpleNamespace
 
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -17,7 +18,7 @@ from roigan.errors import UserError
 from roigan.launch import tuning
 from roigan.training.loop import train
 from roigan.training.worker import Worker
-from roigan.tuning.figures import fronts, importance, importances, parallel, slices
+from roigan.tuning.figures import fronts, importances, parallel, slices
 from roigan.tuning.live_table import Board
 from roigan.tuning.objective import WORST, check, combinations, cost, count, scores, trial_params, unread
 from roigan.tuning.trials import ENDED, FAILED, RUNNING, Trial, best, candidates, pareto, preset, table
@@ -199,16 +200,37 @@ def test_what_mattered_is_found(small) -> None:
         trial(i, 10 * fm, values={"losses.fm": fm, "losses.tv": 1.0 + i % 2})
         for i, fm in enumerate([0.2, 0.5, 0.9, 1.1, 1.4, 1.9], 1)
     ]
-    shares = importance(trials, tune)
+    figure = importances(trials, tune)
+    assert figure
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    shares = dict(zip(names, [bar.get_width() for bar in figure.axes[0].patches], strict=True))
     assert shares["losses.fm"] > 0.9
-    assert importance(trials[:3], tune) == {}  # too few to tell
-    for figure in (
-        importances(shares),
-        parallel(trials, tune),
-        slices(trials, tune),
-        fronts(trials, tune),
-    ):
-        figure.canvas.draw()
+    assert importances(trials[:3], tune) is None  # too few to tell
+    for drawn in (figure, parallel(trials, tune), slices(trials, tune), fronts(trials, tune)):
+        drawn.canvas.draw()
+
+
+def test_drawing_leaves_no_trace(recwarn: pytest.WarningsRecorder, capfd: pytest.CaptureFixture[str]) -> None:
+    """Neither warnings, nor Optuna's lines on standard error, nor its style for later figures."""
+    pairs = [[0.0, 0.9], [0.5, 0.999]]
+    tune = TuneParams(space={"train.betas": {"choice": pairs}}, objectives=[FID])
+    style = dict(plt.rcParams)
+    assert importances([trial(i, float(i), values={"train.betas": pairs[i % 2]}) for i in range(1, 7)], tune)
+    assert not recwarn.list
+    assert capfd.readouterr() == ("", "")
+    assert dict(plt.rcParams) == style
+    assert not plt.get_fignums()
+
+
+def test_the_pareto_set_comes_best_first() -> None:
+    trials = [
+        trial(1, 5.0, 1.0),
+        trial(2, 3.0, 1.5),
+        trial(3, 4.0, 1.2),
+        trial(4, 6.0, 1.3),
+        trial(5, 3.0, 1.5),
+    ]
+    assert [each.number for each in pareto(trials, [FID, BORDER])] == [2, 5, 3, 1]
 
 
 def test_trials_keep_their_numbers_when_a_search_goes_on() -> None:

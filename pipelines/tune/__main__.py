@@ -12,7 +12,7 @@ from roigan.tracking import runs
 from roigan.tracking.lineage import lineage
 from roigan.tracking.outbox import open_outbox
 from roigan.tracking.trials import Trials
-from roigan.tuning.figures import fronts, importance, importances, parallel, slices
+from roigan.tuning.figures import fronts, importances, parallel, slices
 from roigan.tuning.live_table import Board
 from roigan.tuning.objective import check, count
 from roigan.tuning.trials import Trial, best, pareto, preset, table
@@ -62,7 +62,7 @@ def draw(trials: list[Trial], tune: TuneParams) -> None:
     figures = {
         "slices": lambda: slices(trials, tune),
         "parallel": lambda: parallel(trials, tune),
-        "importance": lambda: importances(shares) if (shares := importance(trials, tune)) else None,
+        "importance": lambda: importances(trials, tune),
         "pareto": lambda: fronts(trials, tune) if len(tune.objectives) > 1 else None,
     }
     for name, make in figures.items():

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from roigan.errors import UserError
+from roigan.errors import UserError, brief
 from roigan.files import paths
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -126,7 +126,7 @@ def _read(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         weights: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged file makes of a reader
-        reason = str(error).strip().splitlines()[0]
+        reason = brief(error).split(". ")[0]  # what torch says next is how to run what lies in the file
         raise UserError(f"features.path: {path} is not a readable weights file ({reason})") from None
     return weights
 
@@ -138,7 +138,7 @@ def _download(name: str) -> dict[str, Tensor]:
         )
     except (OSError, RuntimeError) as error:  # URLError is an OSError; a wrong hash is a RuntimeError
         raise UserError(
-            f"the weights of {name} cannot be downloaded ({error}); set features.path to a "
+            f"the weights of {name} cannot be downloaded ({brief(error)}); set features.path to a "
             "file that holds them, or use features.network=local"
         ) from None
     return weights

@@ -8,7 +8,7 @@ import os
 import socket
 
 from roigan.config import Params
-from roigan.errors import UserError
+from roigan.errors import UserError, brief
 
 # Ray reads these when it is imported or started.
 QUIET = {
@@ -49,7 +49,7 @@ def start_ray(params: Params, wanted: float) -> None:
             logging_level=logging.ERROR,
         )
     except (ConnectionError, AuthenticationError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0].split(". ")[0]
+        reason = brief(error).split(". ")[0]
         raise UserError(
             f"RAY_ADDRESS: cannot join Ray at {address} ({reason}); have both the same token and version?"
         ) from None

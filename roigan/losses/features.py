@@ -21,19 +21,21 @@ def matching(maps: Maps, targets: Maps) -> Tensor:
 
 
 class _Distance(torch.autograd.Function):
-    """E |a - b|, as a function of a. Maps are the largest tensors of a step: one of their size is made here,
-    where autograd would make eight."""
+    """E |a - b|, as a function of a. Maps are the largest tensors of a step: one of their size is kept here
+    for the backward pass, which makes one more, the gradient."""
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
-        ctx.difference = a - b
-        return ctx.difference.abs().mean(dtype=torch.float32)
+        difference = a - b
+        ctx.save_for_backward(difference)
+        return difference.abs().mean(dtype=torch.float32)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        sign = ctx.difference.sign_()
-        return sign.mul_(gradient / sign.numel()), None
+        (difference,) = ctx.saved_tensors
+        # not in place on what is saved: with retain_graph a second pass reads it again
+        return difference.sign().mul_(gradient / difference.numel()), None
 
 
 def style(maps: Maps, targets: Maps) -> Tensor:

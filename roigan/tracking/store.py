@@ -5,7 +5,6 @@ The store is MLFLOW_TRACKING_URI where that is set and not empty, else a databas
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import re
@@ -13,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import requests
+from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import RegisteredModel
 from mlflow.exceptions import MlflowException
@@ -114,6 +114,5 @@ def experiment_id(opened: MlflowClient, name: str) -> str:
 
 def _create_database() -> None:
     """Under a lock: processes that create the tables at the same time fail."""
-    with open(paths.state() / "mlflow.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(paths.state() / "mlflow.lock"):
         MlflowClient(store_uri()).search_experiments(max_results=1)

@@ -1,71 +1,61 @@
-"""Figures of a search: what mattered, which values were good, and which trials no other one beats."""
+"""Figures of a search: what mattered, which values were good, and which trials no other one beats.
+
+The first is Optuna's. Its others show one objective at a time, as the search's cost, and do not tell systems
+apart.
+"""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from itertools import cycle
 
+import matplotlib.pyplot as plt
 import numpy as np
-import optuna
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.importance import FanovaImportanceEvaluator
+from optuna.visualization.matplotlib import plot_param_importances
 
 from roigan.config import Domain, TuneParams
 from roigan.tuning.objective import ONE_IS_GOOD
-from roigan.tuning.trials import Trial, candidates, costs, pareto
+from roigan.tuning.trials import Trial, candidates, pareto, study
 
 GOOD, DULL, DARK = "#b3541e", "#9db4c4", "#555555"
 MARKERS = "os^Dv"  # of the values on a list of words
 FEWEST = 4  # trials, below which a forest would only repeat chance
 
 
-def importance(trials: Sequence[Trial], tune: TuneParams) -> dict[str, float]:
+def importances(trials: Sequence[Trial], tune: TuneParams) -> Figure | None:
     """The share of each parameter in the spread of the first objective, by fANOVA (Hutter et al. 2014).
 
-    Over the trials that were trained longest; empty where there are fewer than FEWEST or all cost the same.
+    Over the trials that were trained longest; None where there are fewer than FEWEST or all cost the same.
     """
-    space = {key: _distribution(domain) for key, domain in tune.space.items()}
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study()
-    for trial in candidates(trials):
-        study.add_trial(
-            optuna.trial.create_trial(
-                value=costs(trial, tune.objectives)[0], params=trial.values, distributions=space
-            )
-        )
-    known = study.get_trials(deepcopy=False)
-    if len(known) < FEWEST or len({trial.value for trial in known}) < 2:
-        return {}
-    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=tune.seed)
-    return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
-
-
-def _distribution(domain: Domain) -> BaseDistribution:
-    if domain.uniform or domain.loguniform:
-        low, high = domain.extremes
-        return FloatDistribution(low, high, log=domain.loguniform is not None)
-    if domain.randint:
-        return IntDistribution(*domain.extremes)
-    return CategoricalDistribution(domain.extremes)
-
-
-def importances(shares: dict[str, float]) -> Figure:
-    """`importance` as bars."""
-    figure = Figure(figsize=(6.4, 0.8 + 0.32 * len(shares)), layout="constrained")
-    panel = figure.subplots()
-    names = sorted(shares, key=lambda key: shares[key])
-    bars = panel.barh(names, [shares[name] for name in names], color="#1f5f8b", height=0.6)
-    panel.bar_label(bars, fmt="%.2f", padding=3, fontsize=9)
-    panel.set_xlabel("share of the spread of the first objective")
-    panel.margins(x=0.12)
-    _plain(panel)
+    first = tune.objectives[0]
+    with warnings.catch_warnings(), plt.rc_context():  # Optuna's figures set a style for all later ones
+        warnings.simplefilter("ignore")  # they are experimental; lists are no values that Optuna could store
+        known = study(trials, [first], tune.space)
+        if len(known.trials) < FEWEST or len({trial.value for trial in known.trials}) < 2:
+            return None
+        evaluator = FanovaImportanceEvaluator(seed=tune.seed)
+        panel = plot_param_importances(known, evaluator)
+    figure = panel.get_figure(root=True)
+    assert figure
+    plt.close(figure)  # pyplot keeps what it has opened
+    figure.set_size_inches(6.4, 1.0 + 0.32 * len(tune.space))
+    figure.set_layout_engine("constrained")
+    panel.set_title("", loc="left")
+    panel.set(ylabel="", xlabel=f"share of the spread of {first.name}")
+    panel.legend().remove()  # of one kind of bars
     return figure
 
 
 def parallel(trials: Sequence[Trial], tune: TuneParams) -> Figure:
-    """Every trial as a line through its values and scores: the Pareto set in colour, stopped ones faint."""
+    """Every trial as a line through its values and scores: the Pareto set in colour, stopped ones faint.
+
+    Optuna's figure of this kind writes the numbers of an axis over its neighbours, and shows costs.
+    """
     keys, names = list(tune.space), [objective.name for objective in tune.objectives]
     shown = [trial for trial in trials if trial.scores]
     front = {trial.number for trial in pareto(shown, tune.objectives)}
@@ -110,7 +100,10 @@ def _axis(values: Sequence[object], domain: Domain | None) -> tuple[np.ndarray, 
 
 def slices(trials: Sequence[Trial], tune: TuneParams) -> Figure:
     """Every objective over every parameter, one dot per trial that was trained longest; over a grid with
-    the median. A grid of words, such as systems, gives the trials their markers instead."""
+    the median. A grid of words, such as systems, gives the trials their markers instead.
+
+    Optuna's figure of this kind has one objective, on a linear axis, and no Pareto set.
+    """
     names, long = [objective.name for objective in tune.objectives], candidates(trials)
     kinds = _kinds(long, tune)
     keys = [key for key in tune.space if key != _divider(tune)] or list(tune.space)
@@ -125,8 +118,7 @@ def slices(trials: Sequence[Trial], tune: TuneParams) -> Figure:
             for marker, (kind, mine) in zip(cycle(MARKERS), kinds.items(), strict=False):
                 x = np.array([trial.values[key] for trial in mine])
                 y = np.array([trial.scores[name] for trial in mine])
-                colours = [GOOD if trial.number in front else DULL for trial in mine]
-                panel.scatter(x, y, c=colours, marker=marker, s=22, zorder=2, label=kind)
+                _dots(panel, x, y, [trial.number in front for trial in mine], marker, kind)
                 tried = [] if _words(domain) else [value for value in domain.grid or [] if (x == value).any()]
                 panel.plot(tried, [np.median(y[x == value]) for value in tried], color=DARK, zorder=1)
             _scale(panel, domain)
@@ -134,8 +126,15 @@ def slices(trials: Sequence[Trial], tune: TuneParams) -> Figure:
             panel.set_ylabel(name if column == 0 else "", fontsize=9)
             _plain(panel)
     if len(kinds) > 1:
-        panels[0][0].legend(frameon=False, fontsize=8)
+        handles, labels = panels[0][0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper left", ncols=len(kinds), frameon=False, fontsize=8)
     return figure
+
+
+def _dots(panel: Axes, x: np.ndarray, y: np.ndarray, good: Sequence[bool], marker: str, kind: str) -> None:
+    """A dot per trial, [N] each; those of the Pareto set in colour, over the others."""
+    panel.scatter(x, y, color=DULL, marker=marker, s=22, zorder=2, label=kind)
+    panel.scatter(x[np.array(good)], y[np.array(good)], color=GOOD, marker=marker, s=22, zorder=3)
 
 
 def _words(domain: Domain) -> bool:
@@ -177,19 +176,23 @@ def _decades(values: Sequence[float]) -> bool:
 
 
 def fronts(trials: Sequence[Trial], tune: TuneParams) -> Figure:
-    """The first two objectives against each other; the Pareto set is joined by a line and numbered."""
+    """The first two objectives against each other; the Pareto set is numbered, and joined by a line where
+    there are only two.
+
+    Optuna's figure of this kind does not say which trials these are, and has linear axes.
+    """
     objectives = tune.objectives
     x, y = (objective.name for objective in objectives[:2])
     figure = Figure(figsize=(5.6, 4.4), layout="constrained")
     panel = figure.subplots()
     long = candidates(trials)
-    for marker, (kind, mine) in zip(cycle(MARKERS), _kinds(long, tune).items(), strict=False):
-        found = [t.scores[x] for t in mine], [t.scores[y] for t in mine]
-        panel.scatter(*found, color=DULL, marker=marker, label=kind or "trial")
     front = sorted(pareto(trials, objectives), key=lambda trial: trial.scores[x])
-    panel.plot(
-        [t.scores[x] for t in front], [t.scores[y] for t in front], "o-", color=GOOD, label="Pareto set"
-    )
+    for marker, (kind, mine) in zip(cycle(MARKERS), _kinds(long, tune).items(), strict=False):
+        over, up = (np.array([trial.scores[name] for trial in mine]) for name in (x, y))
+        _dots(panel, over, up, [trial in front for trial in mine], marker, kind or "trial")
+    line = front if len(objectives) == 2 else []  # of a third one no line in this plane is a border
+    panel.plot([t.scores[x] for t in line], [t.scores[y] for t in line], color=GOOD)
+    panel.plot([], [], "o", color=GOOD, markersize=5, label="Pareto set")
     for trial in front:
         at = (trial.scores[x], trial.scores[y])
         panel.annotate(str(trial.number), at, xytext=(6, 5), textcoords="offset points", fontsize=9)

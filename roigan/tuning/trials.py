@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import optuna
 import pandas as pd
 import yaml
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from roigan.config import Objective
+from roigan.config import Domain, Objective
 from roigan.tuning.objective import WORST, cost
 
 WAITING, RUNNING, ENDED, FAILED = "waiting", "running", "ended", "failed"
@@ -50,15 +52,41 @@ def best(trials: Sequence[Trial], objectives: Sequence[Objective]) -> Trial | No
     return min(candidates(trials), key=lambda trial: costs(trial, objectives), default=None)
 
 
+def study(
+    trials: Sequence[Trial], objectives: Sequence[Objective], space: Mapping[str, Domain] | None = None
+) -> optuna.Study:
+    """The candidates, in their order, as a study of Optuna's that minimises `costs`.
+
+    space: the parameters that the study knows, by their dotted names; none by default.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would announce every study
+    made = optuna.create_study(directions=["minimize"] * len(objectives))
+    known = {key: _distribution(domain) for key, domain in (space or {}).items()}
+    made.add_trials(
+        optuna.trial.create_trial(
+            values=costs(trial, objectives),
+            params={key: trial.values[key] for key in known},
+            distributions=known,
+        )
+        for trial in candidates(trials)
+    )
+    return made
+
+
+def _distribution(domain: Domain) -> BaseDistribution:
+    if domain.uniform or domain.loguniform:
+        low, high = domain.extremes
+        return FloatDistribution(low, high, log=domain.loguniform is not None)
+    if domain.randint:
+        return IntDistribution(*domain.extremes)
+    return CategoricalDistribution(domain.extremes)
+
+
 def pareto(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:
     """The candidates that no other one beats in one objective without losing in another, best first."""
-    rivals = [(costs(trial, objectives), trial) for trial in candidates(trials)]
-
-    def beaten(mine: list[float]) -> bool:
-        return any(its != mine and all(a <= b for a, b in zip(its, mine, strict=True)) for its, _ in rivals)
-
-    found = [(mine, trial) for mine, trial in rivals if not beaten(mine)]
-    return [trial for _, trial in sorted(found, key=lambda pair: pair[0])]
+    rivals = candidates(trials)
+    found = sorted(study(trials, objectives).best_trials, key=lambda known: known.values)
+    return [rivals[known.number] for known in found]
 
 
 def table(trials: Sequence[Trial], objectives: Sequence[Objective]) -> pd.DataFrame:
