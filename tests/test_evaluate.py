@@ -125,7 +125,7 @@ def test_baselines_do_not_see_what_lies_inside(make: Callable) -> None:
 
 
 def test_nearest_is_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(baselines, "CHUNK", 7)  # the answer must not hang on it
+    monkeypatch.setattr(baselines, "CHUNK", 7)  # the answer must not depend on it
     train, test, M = pictures(30, seed=1), pictures(8), ellipses()
     y = baselines.nearest(train)(to_float(test), M, torch.Generator())
     known = M.movedim(1, -1).numpy() < 0.5  # [B, H, W, 1]

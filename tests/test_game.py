@@ -93,13 +93,13 @@ def test_parameter_counts_of_the_thesis(small) -> None:
 
 
 def test_controls_are_heard_through_the_noise(small) -> None:
-    """Ten sliders have the energy of the noise, ten points on circles twice as much; the thesis hears z."""
+    """Ten sliders have the energy of the noise, ten points on circles twice as much; the thesis takes z as it is."""
     model = small().model
-    heard, generator = ControlEncoding(model), torch.Generator().manual_seed(0)
+    encode, generator = ControlEncoding(model), torch.Generator().manual_seed(0)
     c = 2 * torch.rand(20_000, model.sliders, generator=generator) - 1
     k = torch.randint(model.values, (20_000, model.codes), generator=generator)
     z = join_latent(torch.randn(20_000, model.noise, generator=generator), c, k, model.values)
-    inputs, controls = heard(z)
+    inputs, controls = encode(z)
     assert torch.equal(inputs[:, model.noise :], controls)
     energies = [part.square().sum(1).mean() for part in inputs.split([model.noise, 10, 20], dim=1)]
     assert torch.stack(energies).tolist() == pytest.approx([146, 146, 292], rel=0.03)

@@ -1,4 +1,4 @@
-"""Pixel-wise conditioned GANs: what each network hears, the penalty, and whole images in the evaluation."""
+"""Pixel-wise conditioned GANs: what each network is given, the penalty, and whole images in the evaluation."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ def test_layers_of_the_paper() -> None:
 def test_known_pixels_are_heard_and_no_others() -> None:
     x, M, z = torch.rand(2, 1, 28, 28), known(2, 28), torch.randn(2, 100)
     inside, outside = torch.where(M > 0.5, -x, x), torch.where(M > 0.5, x, -x)
-    for model, hears in ((PARAMS, True), (GAN, False)):
+    for model, conditioned in ((PARAMS, True), (GAN, False)):
         G, D = Generator(28, 1, model), Discriminator(28, 1, model)
         image = G(x, M, z).G
         assert torch.equal(image, G(inside, M, z).G)
-        assert torch.equal(image, G(outside, M, z).G) is not hears
+        assert torch.equal(image, G(outside, M, z).G) is not conditioned
         assert torch.equal(D(image, x, M), D(image, inside, M))
-        assert torch.equal(D(image, x, M), D(image, outside, M)) is not hears
+        assert torch.equal(D(image, x, M), D(image, outside, M)) is not conditioned
 
 
 def test_the_penalty_is_a_sum_over_known_pixels_and_a_mean_over_images() -> None:

@@ -1,4 +1,4 @@
-"""What users name is there whole or not at all, and a refusal is one line."""
+"""What users name is written atomically, and a refusal is one line."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ One convention everywhere: M is [B, 1, H, W] with **1 = generate, 0 = keep**.
 
 A family is a pure function from uniform random numbers to masks. Whoever needs masks draws the numbers, so
 the same code serves the training device (float32, a fresh batch per step) and the caches (float64 on the
-CPU, where the result does not hang on the last bit of a machine's arithmetic).
+CPU, where the result does not depend on the last bit of a machine's arithmetic).
 """
 
 from __future__ import annotations

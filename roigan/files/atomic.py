@@ -1,4 +1,4 @@
-"""Files and folders that users name: there whole or not at all, and refusals in one line."""
+"""Files and folders that users name: written atomically, refused in one line."""
 
 from __future__ import annotations
 

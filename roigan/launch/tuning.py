@@ -225,7 +225,7 @@ def _trial(config: dict[str, Any], params: dict[str, Any], root: str) -> None:
             report(state["history"][-1], worker.resume)
 
 
-# --- What the driver hears ----------------------------------------------------------------------------
+# --- What the driver is told ---------------------------------------------------------------------------
 
 
 class _Listener:

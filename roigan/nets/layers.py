@@ -24,7 +24,7 @@ def instance_norm(x: Tensor) -> Tensor:
 def group_norm(channels: int) -> nn.GroupNorm:
     """Over places and the channels of a group, with a scale and a shift.
 
-    Where papers have batch norm: an image's result does not hang on how a batch is shared among ranks.
+    Where papers have batch norm: an image's result does not depend on how a batch is shared among ranks.
     """
     return nn.GroupNorm(channels // GROUP, channels)
 

@@ -96,7 +96,7 @@ class Outbox:
             json.dump(record, file)
             file.flush()
             os.fsync(file.fileno())
-        unfinished.rename(folder / f"{name}.json")  # atomic: a record is there whole or not at all
+        unfinished.rename(folder / f"{name}.json")  # atomic: no reader sees half a record
 
     def _waiting(self, run_id: str) -> dict[Path, dict[str, Any]]:
         records = {}

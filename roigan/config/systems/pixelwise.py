@@ -12,7 +12,7 @@ from roigan.config.params import Params
 
 class PixelwiseModel(ModelParams):
     """The networks of the pixel-wise conditioned GAN and of the two that it is compared with; a width of 1.0
-    is the paper. Their dense layer hears every pixel: they are for small images."""
+    is the paper. Their dense layer takes every pixel: they are for small images."""
 
     sides: ClassVar[tuple[int, ...]] = (16, 28, 32)
     system: Literal["pixelwise"]

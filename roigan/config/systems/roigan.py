@@ -36,7 +36,7 @@ class RoIGANModel(ModelParams):
     from G (none); G may paint onto their smooth continuation (colours); and what is left of the difference
     at the edge may be spread over the region, as in Poisson blending (membrane)."""
     direct_controls: bool = True
-    """Sliders and codes are scaled to be heard through the noise (92 % of the energy in the thesis), a code
+    """Sliders and codes are scaled up against the noise (92 % of the energy in the thesis), a code
     is a point on a circle, and both style the denormalisations beside f(z), where nothing scrambles them."""
     reader: Literal["trunk", "own"] = "own"
     """What Q reads the controls from: D's last maps, as in the thesis, or the completed image, by

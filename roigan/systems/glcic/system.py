@@ -2,7 +2,7 @@
 
 S. Iizuka, E. Simo-Serra, H. Ishikawa, Globally and Locally Consistent Image Completion, SIGGRAPH 2017;
 equations and tables are numbered as there. Six things differ. Group norm stands where the paper has batch
-norm, so that the result does not hang on how a batch is shared among ranks. Adam stands where it has
+norm, so that the result does not depend on how a batch is shared among ranks. Adam stands where it has
 Adadelta. G minimises -log D, which has a gradient where the log(1 - D) of (4) has none left. D sees real
 images cut around the regions of the same batch, where (3) draws others for them. No dilation is larger than a
 quarter of the map: 2, 4, 4, 4 for images of 64 px. And the final Poisson blending is the project's own
@@ -69,7 +69,7 @@ class Generator(nn.Module):
         )
 
     def forward(self, x: Tensor, M: Tensor, z: Tensor | None = None) -> Completion:
-        """x: [B, C, H, W] in [-1, 1]; M: [B, 1, H, W] in {0, 1}; z is not heard: a region has one filling."""
+        """x: [B, C, H, W] in [-1, 1]; M: [B, 1, H, W] in {0, 1}; z is not used: a region has one filling."""
         hole = torch.cat([x * (1 - M), M], 1)  # grey, where the paper fills in the mean colour
         G = torch.tanh(self.layers(hole)).float()
         # blended in use only, as in the paper

@@ -103,7 +103,7 @@ class Generator(nn.Module):
 
 
 class ControlEncoding(nn.Module):
-    """z = cat(z0, c, one-hot k) -> (what the mapping takes, the controls) as a network hears them best.
+    """z = cat(z0, c, one-hot k) -> (what the mapping takes, the controls) scaled for a network.
 
     As drawn, 92 % of the energy of z is noise and 2 % sliders, and a code is values-1 directions. Here all
     sliders together have the energy of the noise; a code is a point on a circle, each of its two coordinates
@@ -122,7 +122,7 @@ class ControlEncoding(nn.Module):
         self.register_buffer("circle", circle(model.values), persistent=False)
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """z: [B, Z]. Returns [B, inputs] and [B, controls]; the thesis hears z as it is."""
+        """z: [B, Z]. Returns [B, inputs] and [B, controls]; the thesis takes z as it is."""
         if not self.direct:
             return z, z[:, :0]
         z0, c, k = z.split(self.split, dim=1)
