@@ -93,7 +93,7 @@ def test_parameter_counts_of_the_thesis(small) -> None:
 
 
 def test_controls_are_heard_through_the_noise(small) -> None:
-    """Ten sliders have the energy of the noise, ten points on circles twice as much; the thesis takes z as it is."""
+    """Ten sliders have the energy of the noise, ten points on circles twice as much; the thesis takes z."""
     model = small().model
     encode, generator = ControlEncoding(model), torch.Generator().manual_seed(0)
     c = 2 * torch.rand(20_000, model.sliders, generator=generator) - 1

@@ -1,4 +1,4 @@
-"""Pixel-wise conditioned GANs: what each network is given, the penalty, and whole images in the evaluation."""
+"""Pixel-wise conditioned GANs: what each network is given, the penalty, whole images in the evaluation."""
 
 from __future__ import annotations
 

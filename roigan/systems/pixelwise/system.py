@@ -31,7 +31,7 @@ from roigan.systems.interface import AVERAGED_G, Completion, Given, Kept
 
 
 def condition(x: Tensor, M: Tensor, model: PixelwiseModel) -> Tensor:
-    """What the networks are told of x [B, C, H, W]: the map C and where it holds, [B, C + 1, H, W]; of a GAN's
+    """What the networks are told of x [B, C, H, W]: C and where it holds, [B, C + 1, H, W]; of a GAN's
     condition nothing, [B, 0, H, W]."""
     return torch.cat([(1 - M) * x, 1 - M], 1) if model.condition else x[:, :0]
 
