@@ -31,9 +31,15 @@ def main() -> None:
 class Parser(argparse.ArgumentParser):
     """Complains in one line, and takes "-1,0.5" for numbers, not for an option."""
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        self._negative_number_matcher = re.compile(r"^-[\d.]")
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
+        """`--c -1,0.5` is read as `--c=-1,0.5`: a word that begins with a minus and a digit is no option."""
+        words: list[str] = []
+        for word in sys.argv[1:] if args is None else args:
+            if words and re.fullmatch(r"--\w+", words[-1]) and re.match(r"-[\d.]", word):
+                words[-1] += f"={word}"
+            else:
+                words.append(word)
+        return super().parse_known_args(words, namespace)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"error: {message} (see {self.prog} --help)\n")

@@ -94,6 +94,8 @@ def test_sliders_may_begin_with_a_minus(monkeypatch, here, model):
     assert complete(monkeypatch, model, "--c", "-1,0.5", "--k", "3,0", out="a.png") == 0
     assert complete(monkeypatch, model, "--c=-1,0.5,0", "--k", "3", out="b.png") == 0
     assert complete(monkeypatch, model, "--c", "1,0.5", "--k", "3", out="c.png") == 0
+    assert complete(monkeypatch, model, "--c", "-.5", "--seed", "1", out="-1.png") == 0
+    assert (here / "-1.png").is_file()
     np.testing.assert_array_equal(pixels("a.png"), pixels("b.png"))
     assert (pixels("a.png") != pixels("c.png")).any()
 
@@ -137,10 +139,15 @@ def test_one_mask_may_serve_a_folder(monkeypatch, here, model):
         ({}, ("--c", "warm"), "'warm' is not a list of numbers"),
         ({}, ("--c", "0,,1"), "'0,,1' is not a list of numbers"),
         ({}, ("--k", "4"), "code 0 is 4"),
+        ({}, ("--k", "-1,0"), "code 0 is -1"),
         ({}, ("--k", "1.5"), "'1.5' is not a list of whole numbers"),
         ({}, ("--seed", "-1"), "'-1' is not a whole number from 0"),
+        ({}, ("--seed", "-1", "2"), "'-1' is not a whole number from 0"),
+        ({}, ("--seed", "2", "-1"), "'-1' is not a whole number from 0"),
         ({}, ("--seed", str(2**63)), "is not a whole number from 0"),
         ({}, ("--context", "0.5"), "'0.5' is not a number of at least 1"),
+        ({}, ("--context", "-1e3"), "'-1e3' is not a number of at least 1"),
+        ({}, ("--context", "-c"), "argument --context: expected one argument (see roigan complete --help)"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(monkeypatch, here, model, capsys, change, more, complaint):
