@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 from PIL import Image
+from ruamel.yaml import YAML
 from safetensors.numpy import load_file
 
 ROOT = Path(__file__).parent.parent
@@ -57,10 +57,10 @@ def _run(project: Path, *command: str) -> None:
 
 
 def _pipeline(project: Path) -> dict[str, str]:
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text())
     for block, changes in CHANGES.items():
         params[block] |= changes
-    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    YAML().dump(params, project / "params.yaml")
     for stage in STAGES:
         _run(project, f"pipelines.{stage}")
     found = {

@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
-import yaml
-
 from roigan.config import Params, changed, load_params
+from roigan.config.reading import write_yaml
 from roigan.datasets.prepare import prepare
 from roigan.features.network import make_features
 from roigan.files import paths
@@ -31,7 +30,7 @@ def lay_out(folder: Path, changes: dict[str, Any]) -> Params:
 
 def write(folder: Path, params: Params) -> None:
     """The folder's params.yaml."""
-    (folder / "params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json", by_alias=True)))
+    (folder / "params.yaml").write_text(write_yaml(params.model_dump(mode="json", by_alias=True)))
 
 
 def start_train(folder: Path, output: IO[Any], **environment: str) -> subprocess.Popen[bytes]:

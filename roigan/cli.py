@@ -1,4 +1,4 @@
-"""The command `roigan`: complete pictures; list, compare, promote and export models; apply presets.
+"""The command `roigan`: complete and generate pictures; list, compare, promote, export models; presets.
 
 What is heavy (torch, MLflow) is imported by the command that needs it, so that `--help` answers at once.
 """
@@ -71,6 +71,13 @@ def parser() -> Parser:
         default=2.0,
         help="side of the window that the model sees, in sides of the region (default 2)",
     )
+
+    generate = commands.add_parser("generate", help="make pictures from nothing but their seeds")
+    generate.set_defaults(command=run_generate)
+    add = generate.add_argument
+    add("--model", required=True, help="models:/NAME@ALIAS, models:/NAME/VERSION, or a model folder")
+    add("--out", required=True, type=Path, help="a folder; it gets SEED.png each")
+    add("--seed", nargs="+", type=_seed, default=[0], metavar="N", help="one picture each (default 0)")
 
     params = commands.add_parser("params", help="write the values of a preset into params.yaml")
     params.set_defaults(command=run_params)
@@ -163,6 +170,23 @@ def run_complete(arguments: argparse.Namespace) -> None:
                 for job, picture in zip(batch, completed, strict=True):
                     save_picture(picture, job.outs[seed])
                 progress.update(len(batch))
+
+
+def run_generate(arguments: argparse.Namespace) -> None:
+    """Write a picture for every seed into a folder; UserError where one is there already."""
+    seeds = list(dict.fromkeys(arguments.seed))
+    files = [arguments.out / f"{seed}.png" for seed in seeds]
+    if there := [file for file in files if file.exists()]:
+        raise UserError(f"{there[0]} exists already; name another folder")
+    from roigan.images.arrays import to_uint8
+    from roigan.images.grids import png
+    from roigan.inference.generate import generate_images
+
+    images = to_uint8(generate_images(load_model(arguments.model), seeds))
+    for image, file in zip(images, files, strict=True):
+        with writing(file) as unfinished:
+            unfinished.write_bytes(png(image))
+    print(f"{arguments.out}: {len(files)} pictures of {images.shape[2]}x{images.shape[1]} pixels")
 
 
 def load_model(reference: str) -> Model:

@@ -129,6 +129,13 @@ def test_missing_and_malformed_files(tmp_path: Path) -> None:
         load_params(tmp_path / "params.yaml")
 
 
+def test_a_key_that_stands_twice_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("train: {}\ntrain: {}\n")
+    with pytest.raises(UserError, match=r'not valid YAML: .*duplicate key "train"') as caught:
+        load_params(tmp_path / "params.yaml")
+    assert "\n" not in str(caught.value)
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     st.recursive(

@@ -10,7 +10,9 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from roigan import cli
 from roigan.config import MetricName, Params
 from roigan.config.systems.dcgan import DCGANModel
 from roigan.corruptions.sampling import sample
@@ -131,3 +133,34 @@ def test_config_says_what_the_model_is_asked_for(trained: tuple[Params, Path]) -
     config = json.loads((trained[1] / "config.json").read_text())
     assert config["verbs"] == ["generate", "score"]
     assert list(config["nets"]) == ["G", "D"]
+
+
+def test_the_command_writes_a_picture_per_seed(
+    trained: tuple[Params, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def run() -> None:
+        command = [
+            "roigan",
+            "generate",
+            "--model",
+            str(trained[1]),
+            "--out",
+            str(tmp_path / "out"),
+            "--seed",
+            "7",
+            "3",
+        ]
+        monkeypatch.setattr("sys.argv", command)
+        cli.main()
+
+    run()
+    expected = to_uint8(generate_images(Model.load(trained[1]), [7, 3]))
+    for image, seed in zip(expected, (7, 3), strict=True):
+        assert np.array_equal(np.asarray(Image.open(tmp_path / f"out/{seed}.png")), image)
+    with pytest.raises(SystemExit) as ended:
+        run()
+    assert ended.value.code == 2
+    assert "7.png exists already; name another folder" in capsys.readouterr().err

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel
+from ruamel.yaml.error import YAMLError
 
-from roigan.config import parse_params, read_yaml
+from roigan.config.reading import parse_params, read_commented, read_yaml, write_yaml
 from roigan.config.systems.by_name import PARAMS
 from roigan.errors import UserError, brief
 from roigan.files.atomic import writing
@@ -25,14 +24,6 @@ def apply(preset: Path, params: Path = Path("params.yaml")) -> list[str]:
     Where the preset names another system, its blocks `model` and `losses` replace those of the file. Raises
     UserError, and leaves the file as it was, where the result would not be valid.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    keeping = YAML()  # comments and order
-    keeping.width = 1000
-    keeping.indent(mapping=2, sequence=4, offset=2)
-    null = "tag:yaml.org,2002:null"
-    keeping.representer.add_representer(type(None), lambda to, _: to.represent_scalar(null, "null"))
     for path in (preset, params):
         if path.is_dir():
             raise UserError(f"{path} is a folder; name a file in it")
@@ -40,8 +31,8 @@ def apply(preset: Path, params: Path = Path("params.yaml")) -> list[str]:
             raise UserError(f"{path} does not exist")
     try:
         values = read_yaml(preset.read_text())
-        content, written = (keeping.load(path.read_text()) for path in (params, preset))
-    except (YAMLError, yaml.YAMLError, UnicodeDecodeError) as error:
+        content, written = (read_commented(path.read_text()) for path in (params, preset))
+    except (YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{preset} or {params} is not valid YAML: {brief(error)}") from None
     if not isinstance(values, Mapping):
         raise UserError(f"{preset} holds no blocks like those of {params}")
@@ -51,11 +42,10 @@ def apply(preset: Path, params: Path = Path("params.yaml")) -> list[str]:
     elif _system(values) != _system(content):
         changes = _replace(content, written)
     changes += _merge(content, values)
-    text = io.StringIO()
-    keeping.dump(content, text)
-    parse_params(read_yaml(text.getvalue()), str(preset))
+    text = write_yaml(content)
+    parse_params(read_yaml(text), str(preset))
     with writing(params) as unfinished:
-        unfinished.write_text(text.getvalue())
+        unfinished.write_text(text)
     return changes
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import re
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from roigan.config.blocks import ModelParams
 from roigan.config.params import Params
@@ -20,18 +21,33 @@ PRIOR_BLOCKS = {"model", "losses", "penalty", "train"}
 T = TypeVar("T", bound=BaseModel)
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads 3e-4 as a number, as YAML 1.2 does and DVC writes; YAML 1.1 wants 3.0e-4."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
-
-
 def read_yaml(text: str) -> Any:
-    """The content of a YAML text; plain data only. Raises yaml.YAMLError."""
-    return yaml.load(text, Loader=_Loader)
+    """The content of a YAML 1.2 text, in which 3e-4 is a number; plain data only.
+
+    Raises ruamel's YAMLError, also for a key that stands twice.
+    """
+    return YAML(typ="safe", pure=True).load(text)
+
+
+def write_yaml(content: Any) -> str:
+    """YAML 1.2 text in block style; keys in their order, and comments where `read_commented` found them."""
+    text = io.StringIO()
+    _commented().dump(content, text)
+    return text.getvalue()
+
+
+def read_commented(text: str) -> Any:
+    """The content of a YAML text with its comments, for `write_yaml`; raises ruamel's YAMLError."""
+    return _commented().load(text)
+
+
+def _commented() -> YAML:
+    keeping = YAML()
+    keeping.width = 1000  # no line is broken
+    keeping.indent(mapping=2, sequence=4, offset=2)
+    null = "tag:yaml.org,2002:null"
+    keeping.representer.add_representer(type(None), lambda to, _: to.represent_scalar(null, "null"))
+    return keeping
 
 
 def load_params(path: str | Path = "params.yaml") -> Params:
@@ -45,7 +61,7 @@ def load_params(path: str | Path = "params.yaml") -> Params:
         content = read_yaml(path.read_text())
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; run from the project's folder") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not valid YAML: {brief(error)}") from None
     return parse_params(content, str(path))
 

@@ -24,9 +24,9 @@ def grid(images: np.ndarray, columns: int, gap: int = 2) -> np.ndarray:
 
 
 def png(picture: np.ndarray) -> bytes:
-    """A uint8 [H, W, 3] picture as the content of a PNG file."""
+    """A uint8 [H, W, 1 or 3] picture as the content of a PNG file."""
     content = io.BytesIO()
-    Image.fromarray(picture).save(content, "png")
+    Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).save(content, "png")
     return content.getvalue()
 
 

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 from PIL import Image
 
 from roigan.config import Params
+from roigan.config.reading import write_yaml
 from roigan.errors import UserError
 from roigan.evaluation.metrics.records import METRICS, Metric
 from roigan.systems.by_name import SYSTEMS
@@ -81,7 +81,7 @@ def render(
     )  # fmt: skip
     page: str = environment.get_template("page.html.j2").render(
         title=METHODS[params.model.system][0],
-        params=yaml.safe_dump(params.model_dump(mode="json", by_alias=True), sort_keys=False),
+        params=write_yaml(params.model_dump(mode="json", by_alias=True)),
         metrics=[METRICS[name] for name in METRICS if name in table.columns],
         methods=[METHODS.get(name, (name, "")) for name in table["method"].unique()],
         families={mask: table_rows(rows) for mask, rows in table.groupby("mask", sort=False)},

@@ -8,9 +8,7 @@ import os
 import subprocess
 from pathlib import Path
 
-import yaml
-
-from roigan.config import Params
+from roigan.config import Params, read_yaml
 from roigan.files import paths
 
 
@@ -69,7 +67,7 @@ def _dvc_hashes() -> dict[str, str]:
     lock = Path("dvc.lock")
     if not lock.is_file():
         return {}
-    stages = (yaml.safe_load(lock.read_text()) or {}).get("stages", {})
+    stages = (read_yaml(lock.read_text()) or {}).get("stages", {})
     outs = [out for stage in stages.values() for out in stage.get("outs", [])]
     wanted = (str(paths.PREPARED), str(paths.MASKS), str(paths.TRAINING_MASKS))
     return {f"dvc.{out['path']}": out["md5"] for out in outs if out["path"].startswith(wanted)}

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from roigan.config import Params
+from roigan.config.reading import write_yaml
 
 TERMS = {
     "photos": "photographs that scikit-image and scikit-learn distribute; their terms are in those packages",
@@ -61,7 +60,7 @@ def model_card(params: Params, config: Mapping[str, Any], tags: Mapping[str, str
         else "none; a region has one filling"
     )
     lines = "\n".join(f"| {key} | `{value}` |" for key, value in sorted(tags.items()))
-    settings = yaml.safe_dump(params.model_dump(mode="json", by_alias=True), sort_keys=False)
+    settings = write_yaml(params.model_dump(mode="json", by_alias=True))
     return f"""# `{name}`: a {params.model.system} model
 
 {WHAT[verb]} {bounds}

@@ -13,7 +13,15 @@ from mlflow.pyfunc import save_model
 from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
 
 ROIGAN = Path(__file__).parents[1]
-REQUIREMENTS = ("torch", "numpy", "pillow", "opencv-python-headless", "safetensors", "pydantic", "pyyaml")
+REQUIREMENTS = (
+    "torch",
+    "numpy",
+    "pillow",
+    "opencv-python-headless",
+    "safetensors",
+    "pydantic",
+    "ruamel.yaml",
+)
 
 
 def pack(

@@ -6,12 +6,12 @@ in their order they give the line of champions, so that a rollback needs no memo
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pandas as pd
+from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
@@ -111,6 +111,5 @@ def _record(opened: MlflowClient, version: ModelVersion, decision: str, reason: 
 @contextmanager
 def _alone() -> Iterator[None]:
     """One decision at a time among all processes that share the project's folder."""
-    with open(paths.state() / "promotion.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(paths.state() / "promotion.lock"):
         yield

@@ -9,10 +9,10 @@ from typing import Any
 
 import optuna
 import pandas as pd
-import yaml
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from roigan.config import Domain, Objective
+from roigan.config.reading import write_yaml
 from roigan.tuning.objective import WORST, cost
 
 WAITING, RUNNING, ENDED, FAILED = "waiting", "running", "ended", "failed"
@@ -115,4 +115,4 @@ def preset(trial: Trial, search: str, data: str) -> str:
     reached = ", ".join(f"{name} {score:.4g}" for name, score in trial.scores.items())
     head = f"# Trial {trial.number} of {search}: {reached}"
     head += f"\n# after {trial.step} steps, on validation images of data {data}."
-    return f"{head}\n{yaml.safe_dump(content, sort_keys=False)}"
+    return f"{head}\n{write_yaml(content)}"
