@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 
+Small = Callable[..., Params]
+"""What the fixture `small` is."""
+
 # Behind `nohup` or `&` it is ignored, by every process that a test starts as well: Ctrl-C would do nothing.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -60,7 +63,7 @@ def _one_thread() -> None:  # small tensors: a second thread costs more than it 
 
 
 @pytest.fixture(scope="session")
-def small() -> Callable[..., Params]:
+def small() -> Small:
     """small(train__steps=3, ...): the shipped parameters at 32 px, narrow, in-process, with changes."""
 
     def make(**changes: Any) -> Params:
@@ -127,28 +130,26 @@ def lay_out(folder: Path, params: Params) -> Path:
 
 
 @pytest.fixture(scope="session")
-def prepared(small: Callable[..., Params], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def prepared(small: Small, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project folder as it is before the stage `train`; not to be written to (copy it)."""
     return lay_out(tmp_path_factory.mktemp("prepared"), small())
 
 
 @pytest.fixture
-def two_workers(prepared: Path, small: Callable[..., Params], tmp_path: Path) -> Path:
+def two_workers(prepared: Path, small: Small, tmp_path: Path) -> Path:
     """A prepared project whose parameters ask for a group of two ranks and sixteen epochs."""
     return _two_workers(prepared, small, tmp_path)
 
 
 @pytest.fixture(scope="session")
-def undisturbed(
-    prepared: Path, small: Callable[..., Params], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def undisturbed(prepared: Path, small: Small, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`two_workers` after its training; not to be written to."""
     project = _two_workers(prepared, small, tmp_path_factory.mktemp("undisturbed"))
     stage.finish(project, stage.start(project))
     return project
 
 
-def _two_workers(prepared: Path, small: Callable[..., Params], folder: Path) -> Path:
+def _two_workers(prepared: Path, small: Small, folder: Path) -> Path:
     shutil.copytree(prepared, folder, dirs_exist_ok=True)
     write(folder, small(train__num_workers=2, train__steps=stage.EVERY_EPOCH[-1]))
     return folder

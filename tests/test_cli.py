@@ -1,10 +1,14 @@
 """The command line as a user meets it: what is written, one line for what is wrong, exit code 2."""
 
+from __future__ import annotations
+
 import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -26,7 +30,7 @@ SIZE = 16
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder, untrained."""
     folder = tmp_path_factory.mktemp("model")
     params = RoIGANModel(system="roigan", width=0.1, noise=8, sliders=3, codes=2, values=4)
@@ -37,7 +41,7 @@ def model(tmp_path_factory):
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with in.png, mask.png and the folders images/ and masks/ with two of each."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -55,7 +59,7 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(monkeypatch, *arguments) -> int:
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     """Call `roigan ARGUMENTS`; returns the exit code."""
     monkeypatch.setattr(sys, "argv", ["roigan", *map(str, arguments)])
     try:
@@ -65,16 +69,23 @@ def run(monkeypatch, *arguments) -> int:
     return 0
 
 
-def complete(monkeypatch, model, *more, image="in.png", mask="mask.png", out="out.png") -> int:
+def complete(
+    monkeypatch: pytest.MonkeyPatch,
+    model: Path,
+    *more: Any,
+    image: str = "in.png",
+    mask: str = "mask.png",
+    out: str = "out.png",
+) -> int:
     given = ("--model", model, "--image", image, "--mask", mask, "--out", out)
     return run(monkeypatch, "complete", *given, *more)
 
 
-def pixels(path):
+def pixels(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path).convert("RGB"))
 
 
-def test_one_picture(monkeypatch, here, model):
+def test_one_picture(monkeypatch: pytest.MonkeyPatch, here: Path, model: Path) -> None:
     assert complete(monkeypatch, model) == 0
     before, after = pixels("in.png"), pixels("out.png")
     M = np.asarray(Image.open("mask.png")) > 127
@@ -82,7 +93,7 @@ def test_one_picture(monkeypatch, here, model):
     assert (after[M] != before[M]).any(-1).mean() > 0.9
 
 
-def test_several_seeds_make_several_files(monkeypatch, here, model):
+def test_several_seeds_make_several_files(monkeypatch: pytest.MonkeyPatch, here: Path, model: Path) -> None:
     assert complete(monkeypatch, model, "--seed", 3, 4, 3) == 0
     assert sorted(path.name for path in here.glob("out*")) == ["out-3.png", "out-4.png"]
     assert (pixels("out-3.png") != pixels("out-4.png")).any()
@@ -90,7 +101,7 @@ def test_several_seeds_make_several_files(monkeypatch, here, model):
     np.testing.assert_array_equal(pixels("out.png"), pixels("out-4.png"))
 
 
-def test_sliders_may_begin_with_a_minus(monkeypatch, here, model):
+def test_sliders_may_begin_with_a_minus(monkeypatch: pytest.MonkeyPatch, here: Path, model: Path) -> None:
     assert complete(monkeypatch, model, "--c", "-1,0.5", "--k", "3,0", out="a.png") == 0
     assert complete(monkeypatch, model, "--c=-1,0.5,0", "--k", "3", out="b.png") == 0
     assert complete(monkeypatch, model, "--c", "1,0.5", "--k", "3", out="c.png") == 0
@@ -100,7 +111,9 @@ def test_sliders_may_begin_with_a_minus(monkeypatch, here, model):
     assert (pixels("a.png") != pixels("c.png")).any()
 
 
-def test_folders_are_paired_by_name(monkeypatch, here, model, capsys):
+def test_folders_are_paired_by_name(
+    monkeypatch: pytest.MonkeyPatch, here: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert complete(monkeypatch, model, "--seed", 1, 2, image="images", mask="masks", out="done") == 0
     names = sorted(path.name for path in (here / "done").iterdir())
     assert names == ["a-1.png", "a-2.png", "b-1.png", "b-2.png"]
@@ -109,7 +122,7 @@ def test_folders_are_paired_by_name(monkeypatch, here, model, capsys):
     np.testing.assert_array_equal(pixels("done/b-1.png")[~M], pixels("images/b.tif")[~M])
 
 
-def test_one_mask_may_serve_a_folder(monkeypatch, here, model):
+def test_one_mask_may_serve_a_folder(monkeypatch: pytest.MonkeyPatch, here: Path, model: Path) -> None:
     (here / "images/a.jpg").unlink()
     assert complete(monkeypatch, model, image="images", mask="masks/b.gif", out="done") == 0
     assert (here / "done/b.png").is_file()
@@ -150,7 +163,15 @@ def test_one_mask_may_serve_a_folder(monkeypatch, here, model):
         ({}, ("--context", "-c"), "argument --context: expected one argument (see roigan complete --help)"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(monkeypatch, here, model, capsys, change, more, complaint):
+def test_what_is_wrong_is_said_in_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    here: Path,
+    model: Path,
+    capsys: pytest.CaptureFixture[str],
+    change: dict[str, Any],
+    more: Any,
+    complaint: str,
+) -> None:
     Image.new("L", (30, 20), 127).save("black.png")
     (here / "text.png").write_text("no picture")
     (here / "lone").mkdir()
@@ -166,7 +187,7 @@ def test_what_is_wrong_is_said_in_one_line(monkeypatch, here, model, capsys, cha
     assert sorted(here.rglob("*")) == before  # nothing written
 
 
-def test_no_seed_overwrites_an_input(here):
+def test_no_seed_overwrites_an_input(here: Path) -> None:
     for name in ("in-3.png", "mask-3.png", "images/a-3.png", "masks/a-3.png"):
         shutil.copy(here / "mask.png", here / name)
     for image, mask, out in [
@@ -182,14 +203,14 @@ def test_no_seed_overwrites_an_input(here):
         pairs(here / "in.png", here / "mask.png", here / "out.png", [2, 3])
 
 
-def test_what_is_no_picture_is_passed_over(here, capsys):
+def test_what_is_no_picture_is_passed_over(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "images/readme.txt").touch()
     (here / "masks/Thumbs.db").touch()
     assert len(pairs(here / "images", here / "masks", here / "done")) == 2
     assert capsys.readouterr().err.count("files that are no pictures are passed over (1)") == 2
 
 
-def test_large_pictures_come_in_smaller_batches(here):
+def test_large_pictures_come_in_smaller_batches(here: Path) -> None:
     jobs = pairs(here / "images", here / "masks", here / "done")
     sizes = [
         [len(batch) for batch in read_batches(jobs * 3, count, most)]
@@ -198,13 +219,15 @@ def test_large_pictures_come_in_smaller_batches(here):
     assert sizes == [[4, 2], [1] * 6, [3, 3]]
 
 
-def test_two_pictures_of_one_name_are_refused(here):
+def test_two_pictures_of_one_name_are_refused(here: Path) -> None:
     Image.new("RGB", (4, 4)).save("images/a.png")
     with pytest.raises(UserError, match="differ in their ending only"):
         pairs(here / "images", here / "masks", here / "done")
 
 
-def test_models_are_listed_compared_and_promoted(monkeypatch, capsys):
+def test_models_are_listed_compared_and_promoted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What the registry answers is shown; that it answers rightly is tested in test_tracking.py."""
     table = pd.DataFrame(
         {
@@ -248,7 +271,9 @@ def test_models_are_listed_compared_and_promoted(monkeypatch, capsys):
     assert capsys.readouterr().out == "roigan/2 is champion now\n"
 
 
-def test_a_release_is_written_once(model, monkeypatch, here, capsys):
+def test_a_release_is_written_once(
+    model: Path, monkeypatch: pytest.MonkeyPatch, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(monkeypatch, "models", "release", str(model), "released") == 0
     assert "MB, weights" in capsys.readouterr().out
     assert Model.load(here / "released").image_size == SIZE
@@ -257,8 +282,10 @@ def test_a_release_is_written_once(model, monkeypatch, here, capsys):
 
 
 @pytest.mark.parametrize("place", ["in.png/deep", "/proc/nowhere", "images/locked"])
-def test_a_place_that_cannot_be_written_is_said_in_one_line(model, monkeypatch, here, capsys, place):
-    def completes(*given):
+def test_a_place_that_cannot_be_written_is_said_in_one_line(
+    model: Path, monkeypatch: pytest.MonkeyPatch, here: Path, capsys: pytest.CaptureFixture[str], place: str
+) -> None:
+    def completes(*given: object) -> NoReturn:
         raise AssertionError("completed before it was known whether the result can be kept")
 
     monkeypatch.setattr(edit, "complete_pictures", completes)
@@ -276,7 +303,9 @@ def test_a_place_that_cannot_be_written_is_said_in_one_line(model, monkeypatch, 
         assert said.startswith(f"error: {path} cannot be written (")
 
 
-def test_an_export_overwrites_nothing(model, monkeypatch, here, capsys):
+def test_an_export_overwrites_nothing(
+    model: Path, monkeypatch: pytest.MonkeyPatch, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What is written is tested in test_export.py."""
     (here / "there.pt2").touch()
     for file, complaint in [("there.pt2", "there.pt2 exists already"), ("a.onnx", "writes .pt2 files")]:
@@ -284,7 +313,9 @@ def test_an_export_overwrites_nothing(model, monkeypatch, here, capsys):
         assert complaint in capsys.readouterr().err
 
 
-def test_params_takes_a_preset(monkeypatch, here, capsys):
+def test_params_takes_a_preset(
+    monkeypatch: pytest.MonkeyPatch, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shutil.copy(ROOT / "params.yaml", here)
     assert run(monkeypatch, "params", str(ROOT / "presets" / "thesis.yaml")) == 0
     assert "model.reader: own -> trunk" in capsys.readouterr().out
@@ -293,7 +324,9 @@ def test_params_takes_a_preset(monkeypatch, here, capsys):
     assert capsys.readouterr().err == "error: nowhere.yaml does not exist\n"
 
 
-def test_an_empty_registry_is_said_in_one_line(monkeypatch, here, capsys):
+def test_an_empty_registry_is_said_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(monkeypatch, "models") == 2
     assert "no project lies here; run from the folder of params.yaml" in capsys.readouterr().err
     shutil.copy(ROOT / "params.yaml", here)
@@ -309,7 +342,7 @@ def test_an_empty_registry_is_said_in_one_line(monkeypatch, here, capsys):
     assert not (here / ".roigan").exists()
 
 
-def test_help_comes_without_torch_or_mlflow():
+def test_help_comes_without_torch_or_mlflow() -> None:
     program = (
         "import sys; from roigan import cli; cli.parser(); print(*({'torch', 'mlflow'} & set(sys.modules)))"
     )

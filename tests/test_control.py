@@ -45,7 +45,7 @@ def examined() -> Examined:
     torch.manual_seed(0)
     features = FeatureNetwork("local", LocalTrunk(3, 4))
     train, test = drawn_faces(60, 16, 0), drawn_faces(30, 16, 1)
-    return examine(Painter(), train, test, features, PARAMS)  # type: ignore[arg-type]
+    return examine(Painter(), train, test, features, PARAMS)
 
 
 def test_what_acts_is_read_and_what_does_not_is_not(examined: Examined) -> None:

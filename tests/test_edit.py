@@ -3,6 +3,7 @@
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from torch import Tensor
 
 from roigan.config import RoIGANModel
 from roigan.errors import UserError
@@ -31,10 +33,10 @@ class Painter:
         self.sliders, self.codes, self.values = 3, 2, 4
         self.seen: list[tuple[torch.Tensor, torch.Tensor]] = []
 
-    def latent(self, n, generator, c=None, k=None):
+    def latent(self, n: int, generator: torch.Generator, c: Any = None, k: Any = None) -> Tensor:
         return torch.zeros(n, 1)
 
-    def complete(self, x, M, z):
+    def complete(self, x: Tensor, M: Tensor, z: Tensor) -> Tensor:
         assert x.shape == (len(z), self.channels, self.image_size, self.image_size)
         assert M.shape == (len(z), 1, self.image_size, self.image_size)
         assert x.min() >= -1
@@ -44,14 +46,14 @@ class Painter:
 
 
 @pytest.fixture(scope="module")
-def model():
+def model() -> Model:
     params = RoIGANModel(system="roigan", width=0.1, noise=8, sliders=3, codes=2, values=4, output_norm=False)
     torch.manual_seed(0)
     config = {"image_size": 32, "channels": 3, "model": params.model_dump(), "weights_sha256": "0"}
     return Model({"G": Generator(32, 3, params)}, config)
 
 
-def noise(height, width, mode, rng):
+def noise(height: int, width: int, mode: str, rng: np.random.Generator) -> np.ndarray:
     """A picture of random pixels in any of Pillow's modes."""
     if mode.startswith("I;16"):
         return Image.fromarray(rng.integers(0, 65536, (height, width), dtype=np.uint16))
@@ -82,7 +84,9 @@ MODES = ["1", "L", "LA", "RGB", "RGBA", "CMYK", "P", "I;16", "I", "F", "YCbCr"]
     st.floats(0.001, 1),
     st.integers(0, 2**20),
 )
-def test_outside_the_region_every_bit_stays(mode, channels, height, width, share, seed):
+def test_outside_the_region_every_bit_stays(
+    mode: str, channels: int, height: int, width: int, share: float, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
     picture, M = native(noise(height, width, mode, rng)), rng.random((height, width)) < share
     M[rng.integers(height), rng.integers(width)] = True
@@ -109,14 +113,14 @@ def test_outside_the_region_every_bit_stays(mode, channels, height, width, share
     ],
 )
 @pytest.mark.parametrize("size", [(16, 16), (70, 41), (9, 5), (1, 1), (200, 3)])
-def test_inside_the_region_every_pixel_is_the_models(mode, painted, size):
+def test_inside_the_region_every_pixel_is_the_models(mode: str, painted: Any, size: int) -> None:
     picture = native(noise(*size, mode, np.random.default_rng(3)))
     completed = np.asarray(complete_picture(Painter(shade=64 / 255), picture, np.ones(size, bool)))
     assert np.abs(completed.astype(int) - painted).max() <= (300 if mode.startswith("I") else 1)
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "ppm"])
-def test_sixteen_bit_colour_keeps_its_depth(suffix, tmp_path):
+def test_sixteen_bit_colour_keeps_its_depth(suffix: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     deep = rng.integers(0, 65536, (16, 30, 3), dtype=np.uint16)
     cv2.imwrite(str(tmp_path / f"deep.{suffix}"), deep[..., ::-1])
@@ -131,7 +135,7 @@ def test_sixteen_bit_colour_keeps_its_depth(suffix, tmp_path):
 
 
 @pytest.mark.parametrize(("ending", "bits"), [("jp2", 16), ("avif", 10)])
-def test_depth_that_would_be_lost_unseen_is_refused(tmp_path, ending, bits):
+def test_depth_that_would_be_lost_unseen_is_refused(tmp_path: Path, ending: str, bits: int) -> None:
     colours = np.random.default_rng(0).integers(0, 2**bits, (64, 64, 3))
     settings = [cv2.IMWRITE_AVIF_DEPTH, bits] if ending == "avif" else []
     if not cv2.imwrite(str(tmp_path / f"deep.{ending}"), colours.astype(np.uint16), settings):
@@ -142,7 +146,7 @@ def test_depth_that_would_be_lost_unseen_is_refused(tmp_path, ending, bits):
     assert read_picture(tmp_path / f"flat.{ending}").mode == "RGB"
 
 
-def test_sixteen_bit_grey_of_any_format_fits_png(tmp_path):
+def test_sixteen_bit_grey_of_any_format_fits_png(tmp_path: Path) -> None:
     grey = np.random.default_rng(0).integers(0, 2**16, (20, 30), dtype=np.uint16)
     cv2.imwrite(str(tmp_path / "grey.pgm"), grey)
     picture = fit_format(read_picture(tmp_path / "grey.pgm"), tmp_path / "out.png")
@@ -150,7 +154,9 @@ def test_sixteen_bit_grey_of_any_format_fits_png(tmp_path):
     np.testing.assert_array_equal(cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED), grey)
 
 
-def test_a_profile_that_sixteen_bit_colour_loses_is_spoken_of(tmp_path, capsys):
+def test_a_profile_that_sixteen_bit_colour_loses_is_spoken_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     deep = np.zeros((9, 9, 3), np.uint16)
     cv2.imwrite(str(tmp_path / "plain.png"), deep)
     read_picture(tmp_path / "plain.png")
@@ -165,7 +171,7 @@ def test_a_profile_that_sixteen_bit_colour_loses_is_spoken_of(tmp_path, capsys):
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "RGB", "RGBA", "I;16"])
 @pytest.mark.parametrize("ending", [".png", ".tif"])
-def test_files_keep_mode_and_pixels(tmp_path, mode, ending):
+def test_files_keep_mode_and_pixels(tmp_path: Path, mode: str, ending: str) -> None:
     picture = noise(13, 17, mode, np.random.default_rng(1))
     save_picture(picture, tmp_path / f"a{ending}")
     again = read_picture(tmp_path / f"a{ending}")
@@ -174,13 +180,13 @@ def test_files_keep_mode_and_pixels(tmp_path, mode, ending):
 
 
 @pytest.mark.parametrize("ending", [".png", ".tif", ".bmp", ".jpg"])
-def test_eight_bits_are_no_sixteen_whatever_the_size(tmp_path, ending):
+def test_eight_bits_are_no_sixteen_whatever_the_size(tmp_path: Path, ending: str) -> None:
     for size in [(16, 9), (160, 3), (5, 1216), (138, 7)]:
         noise(*size, "RGB", np.random.default_rng(0)).save(tmp_path / f"a{ending}")
         assert read_picture(tmp_path / f"a{ending}").mode == "RGB"
 
 
-def test_cmyk_stays_cmyk_in_tiff_and_becomes_rgb_in_png(tmp_path):
+def test_cmyk_stays_cmyk_in_tiff_and_becomes_rgb_in_png(tmp_path: Path) -> None:
     picture = noise(8, 8, "CMYK", np.random.default_rng(1))
     assert fit_format(picture, Path("a.tif")).mode == "CMYK"
     assert fit_format(picture, Path("a.png")).mode == "RGB"
@@ -188,7 +194,7 @@ def test_cmyk_stays_cmyk_in_tiff_and_becomes_rgb_in_png(tmp_path):
         fit_format(noise(8, 8, "F", np.random.default_rng(1)), Path("a.png"))
 
 
-def test_exif_rotation_is_applied_to_what_the_user_sees(tmp_path):
+def test_exif_rotation_is_applied_to_what_the_user_sees(tmp_path: Path) -> None:
     picture = noise(10, 20, "RGB", np.random.default_rng(1))
     exif = Image.Exif()
     exif[0x0112] = 6  # shown turned by a quarter
@@ -200,7 +206,7 @@ def test_exif_rotation_is_applied_to_what_the_user_sees(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "RGB", "RGBA", "P", "I;16"])
-def test_masks_of_any_mode_mean_generate_where_white(tmp_path, mode):
+def test_masks_of_any_mode_mean_generate_where_white(tmp_path: Path, mode: str) -> None:
     M = np.random.default_rng(0).random((9, 7)) > 0.5
     grey = Image.fromarray(np.where(M, 128, 127).astype(np.uint8))
     if mode == "I;16":
@@ -213,7 +219,7 @@ def test_masks_of_any_mode_mean_generate_where_white(tmp_path, mode):
     np.testing.assert_array_equal(read_mask(tmp_path / "mask.png"), M)
 
 
-def test_transparent_parts_of_a_mask_are_kept(tmp_path):
+def test_transparent_parts_of_a_mask_are_kept(tmp_path: Path) -> None:
     Image.new("RGBA", (4, 4), (255, 255, 255, 0)).save(tmp_path / "mask.png")
     assert not read_mask(tmp_path / "mask.png").any()
 
@@ -228,7 +234,9 @@ def test_transparent_parts_of_a_mask_are_kept(tmp_path):
         ("I;16", 16384, "I;16"),
     ],
 )
-def test_new_pixels_are_opaque_where_a_colour_means_transparent(tmp_path, mode, clear, becomes):
+def test_new_pixels_are_opaque_where_a_colour_means_transparent(
+    tmp_path: Path, mode: str, clear: Any, becomes: Any
+) -> None:
     """The painter paints that very colour."""
     given = noise(16, 16, mode, np.random.default_rng(1))
     given.putpixel((0, 0), clear)
@@ -251,13 +259,13 @@ def test_new_pixels_are_opaque_where_a_colour_means_transparent(tmp_path, mode, 
         np.testing.assert_array_equal(np.asarray(after)[~M], values[~M])
 
 
-def test_a_transparent_colour_of_a_mask_is_kept(tmp_path):
+def test_a_transparent_colour_of_a_mask_is_kept(tmp_path: Path) -> None:
     for mode, white in (("1", 1), ("L", 255), ("RGB", (255, 255, 255))):
         Image.new(mode, (4, 4), white).save(tmp_path / "mask.png", transparency=white)
         assert not read_mask(tmp_path / "mask.png").any()
 
 
-def test_a_picture_of_the_models_size_is_given_to_it_as_it_is():
+def test_a_picture_of_the_models_size_is_given_to_it_as_it_is() -> None:
     painter, rng = Painter(size=16), np.random.default_rng(0)
     picture, M = noise(16, 16, "RGB", rng), rng.random((16, 16)) < 0.1
     complete_picture(painter, picture, M)
@@ -268,7 +276,9 @@ def test_a_picture_of_the_models_size_is_given_to_it_as_it_is():
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 90), st.integers(1, 90), st.floats(1, 5), st.integers(0, 2**20))
-def test_the_window_holds_the_region_and_stays_in_the_picture_if_it_can(height, width, context, seed):
+def test_the_window_holds_the_region_and_stays_in_the_picture_if_it_can(
+    height: int, width: int, context: float, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
     M = np.zeros((height, width), bool)
     top, left = rng.integers(height), rng.integers(width)
@@ -283,7 +293,7 @@ def test_the_window_holds_the_region_and_stays_in_the_picture_if_it_can(height, 
         assert 0 <= where.left <= width - where.side
 
 
-def test_nothing_of_the_hidden_region_reaches_the_model(model):
+def test_nothing_of_the_hidden_region_reaches_the_model(model: Model) -> None:
     """The same seed fills the hole alike whatever was in it, also where the window is mirrored or resized."""
     rng = np.random.default_rng(0)
     for height, width in [(32, 32), (90, 20), (130, 130), (71, 45), (31, 31), (20, 20), (24, 90), (9, 7)]:
@@ -296,7 +306,7 @@ def test_nothing_of_the_hidden_region_reaches_the_model(model):
         np.testing.assert_array_equal(first[M], second[M])
 
 
-def test_seed_and_controls_decide_and_the_batch_does_not(model):
+def test_seed_and_controls_decide_and_the_batch_does_not(model: Model) -> None:
     rng = np.random.default_rng(0)
     pictures = [noise(32, 40, "RGB", rng) for _ in range(3)]
     M = np.zeros((32, 40), bool)
@@ -324,12 +334,12 @@ def test_seed_and_controls_decide_and_the_batch_does_not(model):
         ({"k": [0, 0, 0]}, "at most 2"),
     ],
 )
-def test_controls_out_of_range_are_named(given, complaint):
+def test_controls_out_of_range_are_named(given: Any, complaint: str) -> None:
     with pytest.raises(UserError, match=complaint):
         complete_picture(Painter(), Image.new("RGB", (16, 16)), np.ones((16, 16), bool), **given)
 
 
-def test_masks_that_do_not_fit_are_refused():
+def test_masks_that_do_not_fit_are_refused() -> None:
     picture = Image.new("RGB", (20, 10))
     with pytest.raises(UserError, match="mask is 10x20 pixels, the image 20x10"):
         complete_picture(Painter(), picture, np.ones((20, 10), bool))
@@ -338,7 +348,7 @@ def test_masks_that_do_not_fit_are_refused():
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])
-def test_what_is_no_picture_is_refused_in_one_line(tmp_path, content):
+def test_what_is_no_picture_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.png").write_bytes(content)
     with pytest.raises(UserError, match="cannot be read") as caught:
         read_picture(tmp_path / "a.png")
@@ -346,7 +356,7 @@ def test_what_is_no_picture_is_refused_in_one_line(tmp_path, content):
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
-def test_numbers_that_are_not_finite_are_refused(tmp_path, number):
+def test_numbers_that_are_not_finite_are_refused(tmp_path: Path, number: float) -> None:
     pixels = np.zeros((9, 9), np.float32)
     pixels[3, 4] = number
     Image.fromarray(pixels).save(tmp_path / "a.tif")
@@ -355,7 +365,7 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path, number):
             read(tmp_path / "a.tif")
 
 
-def test_truncated_and_animated_pictures_are_refused(tmp_path):
+def test_truncated_and_animated_pictures_are_refused(tmp_path: Path) -> None:
     noise(60, 60, "RGB", np.random.default_rng(0)).save(tmp_path / "whole.png")
     (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:3000])
     with pytest.raises(UserError, match="cannot be read"):

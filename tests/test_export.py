@@ -1,7 +1,9 @@
 """The exported file: one program that gives the model's pixels where this package is not installed."""
 
+import copy
 import json
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -35,14 +37,24 @@ def model(folder: Path, system: str) -> Model:
 
 def snippet() -> str:
     """The Python of the page on exported files."""
-    return re.findall(r"```python\n(.*?)```", (ROOT / "docs/serving.md").read_text(), flags=re.DOTALL)[0]
+    return str(re.findall(r"```python\n(.*?)```", (ROOT / "docs/serving.md").read_text(), flags=re.DOTALL)[0])
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, Path]:
+    """A model and its file, which lies in a folder of its own; not to be written to."""
+    folder = tmp_path_factory.mktemp(request.param)
+    given = model(folder / "model", request.param)
+    export(given, folder / "deep" / "roigan.pt2")
+    return given, folder / "deep" / "roigan.pt2"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("system", MODELS)
-def test_the_documented_lines_give_the_models_pixels_without_the_package(tmp_path, system) -> None:
-    given = model(tmp_path / "model", system)
-    export(given, tmp_path / "roigan.pt2")
+def test_the_documented_lines_give_the_models_pixels_without_the_package(
+    exported: tuple[Model, Path], tmp_path: Path
+) -> None:
+    given, file = exported
+    shutil.copy(file, tmp_path / "roigan.pt2")
     program = "import sys; sys.modules['roigan'] = None\n" + snippet()
     program += "\ntorch.save((x, M, z0, c, k, y), 'result.pt')"
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
@@ -53,10 +65,10 @@ def test_the_documented_lines_give_the_models_pixels_without_the_package(tmp_pat
 
 
 @pytest.mark.slow
-def test_the_file_holds_no_example_and_says_its_sizes(tmp_path) -> None:
-    given = model(tmp_path / "model", "roigan")
-    export(given, tmp_path / "deep" / "roigan.pt2")
-    with zipfile.ZipFile(tmp_path / "deep" / "roigan.pt2") as archive:
+@pytest.mark.parametrize("exported", ["roigan"], indirect=True)
+def test_the_file_holds_no_example_and_says_its_sizes(exported: tuple[Model, Path]) -> None:
+    given, file = exported
+    with zipfile.ZipFile(file) as archive:
         (sizes,) = [name for name in archive.namelist() if name.endswith("sizes.json")]
         said = json.loads(archive.read(sizes))
         assert (
@@ -65,8 +77,9 @@ def test_the_file_holds_no_example_and_says_its_sizes(tmp_path) -> None:
     assert said["image_size"] == SIZE
     assert said["weights_sha256"] == given.sha256
     assert (said["noise"], said["sliders"], said["codes"], said["values"]) == (8, 3, 2, 4)
-    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["roigan.pt2"]
+    assert [path.name for path in file.parent.iterdir()] == ["roigan.pt2"]
+    other = copy.deepcopy(given)
     with torch.no_grad():  # other weights: the check must see it
-        next(given.G.parameters()).add_(0.1)
+        next(other.G.parameters()).add_(0.1)
     with pytest.raises(UserError, match="gives other pixels"):
-        _check(Program(given), tmp_path / "deep" / "roigan.pt2", given)
+        _check(Program(other), file, other)

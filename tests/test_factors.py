@@ -32,7 +32,7 @@ class Painter:
 def test_sliders_are_matched_with_their_factors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(factors, "READER", ControlParams(train=2000, steps=300, lr=2e-3))
     monkeypatch.setattr(factors, "FACES", 600)
-    table = factors.measure(Painter())  # type: ignore[arg-type]
+    table = factors.measure(Painter())
     assert min(table.loc["c0", "eyes"], table.loc["c2", "iris"]) > 0.7
     assert max(table.loc["c1"][:8]) < 0.2
     assert table.loc["told by all", "eyes"] > 0.5 > table.loc["told by all", "smile"]

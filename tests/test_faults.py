@@ -19,7 +19,7 @@ from roigan.files import tensors as weights
 from roigan.launch.identity import run_name
 from roigan.launch.storage import forget
 from roigan.launch.training import launch
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Small
 
 
 class Killed(BaseException):
@@ -82,7 +82,7 @@ DAMAGES = {
 
 
 @pytest.fixture(scope="module")
-def half_way(prepared: Path, small, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+def half_way(prepared: Path, small: Small, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     """A project whose training was killed after two of three epochs; and the weights it would have had."""
     folder = tmp_path_factory.mktemp("half_way")
     shutil.copytree(prepared, folder, dirs_exist_ok=True)
@@ -97,7 +97,12 @@ def half_way(prepared: Path, small, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_checkpoint_is_named_and_the_one_before_continued(
-    damage: str, half_way, small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+    damage: str,
+    half_way: tuple[Path, dict[str, torch.Tensor]],
+    small: Small,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     folder, expected = half_way
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
@@ -114,7 +119,10 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_continued(
 
 
 def test_where_all_checkpoints_are_damaged_training_starts_afresh(
-    half_way, small, tmp_path, monkeypatch
+    half_way: tuple[Path, dict[str, torch.Tensor]],
+    small: Small,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shutil.copytree(half_way[0], tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
@@ -123,7 +131,7 @@ def test_where_all_checkpoints_are_damaged_training_starts_afresh(
     assert run(small(), tmp_path)[0] == [3, 6, 8]
 
 
-def test_a_last_checkpoint_that_is_lost_is_not_replaced_by_an_older_one(small, project: Path) -> None:
+def test_a_last_checkpoint_that_is_lost_is_not_replaced_by_an_older_one(small: Small, project: Path) -> None:
     name = run_name(small(), project)
 
     def on_report(row: dict) -> None:
@@ -148,7 +156,13 @@ FULL = [
 
 
 @pytest.mark.parametrize("error", FULL, ids=lambda error: type(error).__name__)
-def test_a_full_disk_is_one_line_and_costs_one_epoch(error, small, project, monkeypatch, capsys) -> None:
+def test_a_full_disk_is_one_line_and_costs_one_epoch(
+    error: Exception,
+    small: Small,
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     def full(*_: object) -> None:
         raise error
 
@@ -165,7 +179,9 @@ def test_a_full_disk_is_one_line_and_costs_one_epoch(error, small, project, monk
     assert "continuing at step 3 of 8" in capsys.readouterr().out
 
 
-def test_what_has_arrived_of_a_checkpoint_on_a_full_disk_is_removed(small, project, monkeypatch) -> None:
+def test_what_has_arrived_of_a_checkpoint_on_a_full_disk_is_removed(
+    small: Small, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from pyarrow import fs
 
     def copy(source: str, target: str, **_: object) -> None:
@@ -192,7 +208,12 @@ HALF_WRITTEN = {
 @pytest.mark.parametrize("length", [0.0, 0.5])
 @pytest.mark.parametrize("file", HALF_WRITTEN)
 def test_a_half_written_file_is_named_with_what_to_do(
-    file: str, length: float, small, project: Path, monkeypatch, capsys
+    file: str,
+    length: float,
+    small: Small,
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     path = project / file
     path.write_bytes(path.read_bytes()[: int(length * path.stat().st_size)])

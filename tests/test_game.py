@@ -22,7 +22,7 @@ from roigan.nets.latent import join_latent
 from roigan.systems.by_name import SYSTEMS
 from roigan.systems.interface import Given
 from roigan.systems.roigan.networks import ControlEncoding
-from tests.conftest import DCGAN, GAN, GLCIC, PIXELWISE, RECOLOUR, ROOT
+from tests.conftest import DCGAN, GAN, GLCIC, PIXELWISE, RECOLOUR, ROOT, Small
 
 
 class Perceptual(nn.Module):
@@ -37,7 +37,7 @@ class Perceptual(nn.Module):
         return [torch.relu(nn.functional.conv2d(x, self.weight.to(x.dtype), stride=2))]
 
 
-def build(params: Params, dtype: torch.dtype = torch.float32):
+def build(params: Params, dtype: torch.dtype = torch.float32) -> Any:
     torch.manual_seed(0)
     system = SYSTEMS[params.model.system](params, Given(Perceptual()))
     for net in system.nets.values():
@@ -70,7 +70,7 @@ class InDtype(StepRandom):
 
 @pytest.mark.parametrize("size", [16, 32, 64])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_shapes_at_every_size(small, size: int, channels: int) -> None:
+def test_shapes_at_every_size(small: Small, size: int, channels: int) -> None:
     params = small(data__image_size=size, data__channels=channels)
     torch.manual_seed(0)
     G, D = (SYSTEMS["roigan"](params, Given(Perceptual())).nets[name] for name in "GD")
@@ -84,7 +84,7 @@ def test_shapes_at_every_size(small, size: int, channels: int) -> None:
     assert judgement.trunk.shape[-1] == 7
 
 
-def test_parameter_counts_of_the_thesis(small) -> None:
+def test_parameter_counts_of_the_thesis(small: Small) -> None:
     """At width 1 and 64 px: D has the 5.38 million, Q the 0.66 million that the thesis' networks have."""
     params = small(data__image_size=64, model__width=1.0, model__reader="trunk")
     counts = {n: sum(p.numel() for p in net.parameters()) for n, net in build(params).nets.items()}
@@ -92,7 +92,7 @@ def test_parameter_counts_of_the_thesis(small) -> None:
     assert counts["Q"] == pytest.approx(663_736, rel=1e-3)
 
 
-def test_controls_are_heard_through_the_noise(small) -> None:
+def test_controls_are_heard_through_the_noise(small: Small) -> None:
     """Ten sliders have the energy of the noise, ten points on circles twice as much; the thesis takes z."""
     model = small().model
     encode, generator = ControlEncoding(model), torch.Generator().manual_seed(0)
@@ -126,14 +126,14 @@ SYSTEM_RECIPES = {
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_no_parameter_is_dead(small, recipe: str) -> None:
+def test_no_parameter_is_dead(small: Small, recipe: str) -> None:
     """After a turn of each player, every parameter that is somebody's has a gradient that is not zero."""
     params = small(**RECIPES[recipe])
     system = build(params)
     players, nets = system.players(), Nets(system.nets)
     dead, late = set(), batch(params, LATE)
     for player in players:
-        player.optimizer.step = lambda: None  # type: ignore[method-assign]
+        player.optimizer.step = lambda: None
         play([player], nets, lambda turn: late)
         for name in player.nets:
             for key, parameter in system.nets[name].named_parameters():
@@ -144,7 +144,7 @@ def test_no_parameter_is_dead(small, recipe: str) -> None:
 
 
 @pytest.mark.parametrize("recipe", SYSTEM_RECIPES)
-def test_a_turn_leaves_the_others_bit_identical(small, recipe: str) -> None:
+def test_a_turn_leaves_the_others_bit_identical(small: Small, recipe: str) -> None:
     params = small(**SYSTEM_RECIPES[recipe])
     system = build(params)
     nets, late = Nets(system.nets), batch(params, LATE)
@@ -157,7 +157,7 @@ def test_a_turn_leaves_the_others_bit_identical(small, recipe: str) -> None:
         assert all(p.requires_grad for net in system.nets.values() for p in net.parameters())
 
 
-def test_a_player_without_terms_does_not_move(small) -> None:
+def test_a_player_without_terms_does_not_move(small: Small) -> None:
     params = small()
     system = build(params)
     G, D = system.players()
@@ -169,7 +169,7 @@ def test_a_player_without_terms_does_not_move(small) -> None:
     assert all(name.startswith("D/") for name in terms)
 
 
-def test_the_terms_are_those_of_the_table(small) -> None:
+def test_the_terms_are_those_of_the_table(small: Small) -> None:
     params = small(losses__l1=1.0, losses__style=1.0)
     system = build(params)
     terms = play(system.players(), Nets(system.nets), lambda turn: batch(params, 0))
@@ -179,7 +179,7 @@ def test_the_terms_are_those_of_the_table(small) -> None:
     assert all(torch.isfinite(value) for value in terms.values())
 
 
-def test_a_weight_of_zero_removes_the_term(small) -> None:
+def test_a_weight_of_zero_removes_the_term(small: Small) -> None:
     off = {f"losses__{name}": 0.0 for name in ("gp", "fm", "perceptual", "tv", "chroma", "kl", "info")}
     params = small(**off)
     system = build(params)
@@ -239,7 +239,7 @@ def test_once_is_made_once_and_detached() -> None:
 STEPS = 3
 
 
-def weights_after(params: Params, rank: int, world: int, wrap) -> dict[str, torch.Tensor]:
+def weights_after(params: Params, rank: int, world: int, wrap: Any) -> dict[str, torch.Tensor]:
     system = build(params, torch.float64)
     nets, players = Nets(system.nets, wrap), system.players()
     share = params.train.batch_size // world
@@ -260,7 +260,7 @@ def one_of_two(rank: int, games: list[Params], folder: str) -> None:
     dist.destroy_process_group()
 
 
-def test_two_ranks_on_half_batches_equal_one_on_the_whole(small, tmp_path: Path) -> None:
+def test_two_ranks_on_half_batches_equal_one_on_the_whole(small: Small, tmp_path: Path) -> None:
     """DDP's averaged gradients, the penalty's included, are those of the whole batch (float64, 1e-5)."""
     few = {"penalty__every": 2, "train__batch_size": 4, "train__steps": STEPS}
     games = [small(**few, **recipe) for recipe in SYSTEM_RECIPES.values()]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from roigan.config import GLCICModel, Params
+from roigan.config import GLCICModel
 from roigan.corruptions.sampling import sample
 from roigan.errors import UserError
 from roigan.evaluation.control import COLUMNS, examine
@@ -18,7 +17,7 @@ from roigan.images.blending import membrane
 from roigan.inference.inpaint import complete_picture
 from roigan.systems.glcic.system import Discriminator, Generator, patch
 from roigan.systems.model import Model, save_model
-from tests.conftest import GLCIC
+from tests.conftest import GLCIC, Small
 from tests.test_game import batch, build
 
 PARAMS = GLCICModel(system="glcic", width=0.125)
@@ -67,7 +66,7 @@ def test_the_patch_lies_around_the_region_and_within_the_image() -> None:
         assert torch.equal(cut[0], image[0, 0, top : top + 8, left : left + 8])
 
 
-def test_the_three_phases(small: Callable[..., Params]) -> None:
+def test_the_three_phases(small: Small) -> None:
     params = small(train__steps=100, **GLCIC)
     system = build(params)
     nets = Nets(system.nets)
@@ -79,7 +78,7 @@ def test_the_three_phases(small: Callable[..., Params]) -> None:
     assert moved == {0: {"G/mse"}, 17: {"G/mse"}, 18: {"D/adv"}, 19: {"D/adv"}, 20: both, 99: both}
 
 
-def test_learns_to_fill_in(small: Callable[..., Params]) -> None:
+def test_learns_to_fill_in(small: Small) -> None:
     """The squared error alone, on one batch, falls to a fraction."""
     params = small(train__steps=1000, train__lr_g=3e-3, **GLCIC)
     system = build(params)
@@ -119,9 +118,9 @@ def test_controls_are_refused_in_one_line(model: Model) -> None:
             complete_picture(model, picture, mask, **given)
 
 
-def test_without_controls_there_is_nothing_to_examine(model: Model, small: Callable[..., Params]) -> None:
+def test_without_controls_there_is_nothing_to_examine(model: Model, small: Small) -> None:
     images = np.zeros((4, 16, 16, 3), np.uint8)
-    examined = examine(model, images, images, None, small().control)  # type: ignore[arg-type]
+    examined = examine(model, images, images, None, small().control)
     assert list(examined.table.columns) == COLUMNS
     assert examined.table.empty
     assert examined.independence.shape == (0, 0)

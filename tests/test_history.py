@@ -48,7 +48,7 @@ def test_more_states_than_steps_are_refused(small: Callable[..., Params]) -> Non
 
 def test_too_much_is_refused_before_anything_is_trained(small: Callable[..., Params]) -> None:
     params = small(**DCGAN, train__history={"states": 8, "limit_mb": 1})
-    nets = System(params, Given(None)).nets  # type: ignore[arg-type]
+    nets = System(params, Given(None)).nets
     with pytest.raises(UserError, match=r"8 states take \d+ MB, limit_mb is 1; keep fewer"):
         History(params.train, nets)
 

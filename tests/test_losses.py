@@ -35,7 +35,7 @@ def test_masked_squared_error_counts_the_region_only() -> None:
 
 
 @pytest.mark.parametrize(("region", "pixels"), [("inside", 4), ("outside", 12), ("everywhere", 16)])
-def test_gradient_penalty_of_a_linear_critic(region, pixels) -> None:
+def test_gradient_penalty_of_a_linear_critic(region: adversarial.Region, pixels: int) -> None:
     """D(t) = <w, t> has gradient w everywhere: the penalty is (||R w|| - 1)^2."""
     M = torch.zeros(2, 1, 4, 4)
     M[:, :, :2, :2] = 1
@@ -70,7 +70,7 @@ def test_penalty_of_a_constant_critic_is_finite() -> None:
         lambda t: (t * w).flatten(1).sum(1), x, x, torch.ones(2, 1, 4, 4), torch.rand(2), "inside"
     )
     penalty.backward()
-    assert torch.isfinite(w.grad).all()  # type: ignore[arg-type]
+    assert torch.isfinite(w.grad).all()
 
 
 def test_total_variation_counts_the_region_and_its_seam_only() -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -159,7 +160,7 @@ def test_packing_is_lossless(count: int, side: int, seed: int) -> None:
         assert torch.equal(load_cache(Path(folder) / "some.npz"), M)
 
 
-def test_a_missing_or_damaged_cache_is_one_clear_line(tmp_path) -> None:
+def test_a_missing_or_damaged_cache_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="run the stage `masks`"):
         load_cache(tmp_path / "none.npz")
     (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04 half a file")

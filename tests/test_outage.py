@@ -37,12 +37,19 @@ from roigan.systems.model import Model
 from roigan.tracking import registry, runs, store
 from roigan.tracking.outbox import Outbox, open_outbox
 from roigan.tracking.store import store_uri
+from tests.conftest import Small
 
 EVERY_EPOCH = [3, 6, 9, 12, 15, 18, 21, 24]
 
 
 @pytest.fixture
-def project(prepared: Path, small, database: Path, tmp_path: Path, monkeypatch) -> Params:
+def project(
+    prepared: Path,
+    small: Small,
+    database: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Params:
     """The current folder is a prepared project with a local store, whose training has eight short epochs."""
     shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     (tmp_path / ".roigan").mkdir()
@@ -106,13 +113,13 @@ def running(database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture
-def server(running: Server, project: Params, monkeypatch) -> Server:
+def server(running: Server, project: Params, monkeypatch: pytest.MonkeyPatch) -> Server:
     """A server that runs, and that the project uses."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", running.uri)
     return running
 
 
-def before(monkeypatch, events: dict[int, Callable[[], object]]) -> None:
+def before(monkeypatch: pytest.MonkeyPatch, events: dict[int, Callable[[], object]]) -> None:
     """Have things happen before the metrics of an epoch are reported."""
     log_epoch = training.log_epoch
 
@@ -150,7 +157,9 @@ def steps(run_id: str) -> list[int]:
 # --- At the start ---
 
 
-def test_without_a_server_everything_ends_at_once_with_one_line(project, monkeypatch, capsys) -> None:
+def test_without_a_server_everything_ends_at_once_with_one_line(
+    project: Params, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     paths.MODEL.mkdir(parents=True)
     (paths.MODEL / "generator.safetensors").write_text("{}")
     digest = sha256_of(paths.MODEL / "generator.safetensors")
@@ -179,7 +188,9 @@ def test_without_a_server_everything_ends_at_once_with_one_line(project, monkeyp
         (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", "502 Bad Gateway"),
     ],
 )
-def test_a_server_that_hangs_or_is_down_behind_its_proxy(project, monkeypatch, answer, reason) -> None:
+def test_a_server_that_hangs_or_is_down_behind_its_proxy(
+    project: Params, monkeypatch: pytest.MonkeyPatch, answer: bytes, reason: str
+) -> None:
     monkeypatch.setattr(store, "PATIENCE", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
@@ -201,7 +212,9 @@ def test_a_server_that_hangs_or_is_down_behind_its_proxy(project, monkeypatch, a
 
 
 @pytest.mark.slow
-def test_a_server_that_dies_and_returns(project, server, monkeypatch, capsys) -> None:
+def test_a_server_that_dies_and_returns(
+    project: Params, server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     before(monkeypatch, {3: server.kill, 7: server.start})
     train.main()
     assert_complete(run_of(project))
@@ -214,7 +227,7 @@ def test_a_server_that_dies_and_returns(project, server, monkeypatch, capsys) ->
 
 @pytest.mark.slow
 def test_a_server_that_hangs_from_the_middle_on_is_told_by_the_next_stage(
-    project, server, monkeypatch, capsys
+    project: Params, server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(store, "PATIENCE", 1)
     before(monkeypatch, {3: lambda: server.signal(signal.SIGSTOP)})
@@ -238,7 +251,9 @@ def test_a_server_that_hangs_from_the_middle_on_is_told_by_the_next_stage(
 
 
 @pytest.mark.slow
-def test_a_database_that_is_locked_for_long(project, monkeypatch, capsys) -> None:
+def test_a_database_that_is_locked_for_long(
+    project: Params, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     text = mlflow.store.db.utils.sql.text  # what MLflow sends to the database; it would wait 20 s for a lock
     monkeypatch.setattr(mlflow.store.db.utils.sql, "text", lambda sql: text(sql.replace("20000", "500")))
     other = sqlite3.connect(".roigan/mlflow.db", isolation_level=None)
@@ -251,7 +266,7 @@ def test_a_database_that_is_locked_for_long(project, monkeypatch, capsys) -> Non
     assert not said.err
 
 
-def test_a_database_that_is_locked_for_seconds(project) -> None:
+def test_a_database_that_is_locked_for_seconds(project: Params) -> None:
     run_id, outbox = runs.start_run(project, "f00d"), open_outbox()
     other = sqlite3.connect(".roigan/mlflow.db", isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
@@ -263,7 +278,7 @@ def test_a_database_that_is_locked_for_seconds(project) -> None:
 
 
 @pytest.mark.slow
-def test_one_process_at_a_time_makes_the_tables(project, monkeypatch) -> None:
+def test_one_process_at_a_time_makes_the_tables(project: Params, monkeypatch: pytest.MonkeyPatch) -> None:
     made = threading.Event()
     monkeypatch.setattr(store, "MlflowClient", lambda uri: made.set() or MlflowClient(uri))
     thread = threading.Thread(target=store._create_database)
@@ -274,7 +289,9 @@ def test_one_process_at_a_time_makes_the_tables(project, monkeypatch) -> None:
     assert made.is_set()
 
 
-def test_a_training_that_begins_anew_has_a_run_of_its_own(project, monkeypatch) -> None:
+def test_a_training_that_begins_anew_has_a_run_of_its_own(
+    project: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def stop() -> None:
         raise KeyboardInterrupt
 
@@ -313,13 +330,13 @@ class Line:
 
 
 @pytest.fixture
-def line(monkeypatch) -> Line:
+def line(monkeypatch: pytest.MonkeyPatch) -> Line:
     made = Line()
     monkeypatch.setattr(store, "_reach", made)
     return made
 
 
-def test_what_is_sent_twice_is_there_once(project, monkeypatch) -> None:
+def test_what_is_sent_twice_is_there_once(project: Params, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that dies after a delivery, before it has deleted the records, leaves them for another."""
     run_id = runs.start_run(project, "f00d")
     outbox = pickle.loads(pickle.dumps(open_outbox()))  # as for Ray's controller
@@ -332,7 +349,7 @@ def test_what_is_sent_twice_is_there_once(project, monkeypatch) -> None:
     assert not list(outbox.folder.glob("*"))
 
 
-def test_an_epoch_that_is_repeated_while_it_waits_is_there_once(project, line) -> None:
+def test_an_epoch_that_is_repeated_while_it_waits_is_there_once(project: Params, line: Line) -> None:
     run_id = runs.start_run(project, "f00d")
     line.cut = True
     for _ in range(2):  # the second time after a resumption
@@ -342,7 +359,7 @@ def test_an_epoch_that_is_repeated_while_it_waits_is_there_once(project, line) -
     assert steps(run_id) == [3]
 
 
-def test_two_processes_deliver_at_once(project, line, monkeypatch) -> None:
+def test_two_processes_deliver_at_once(project: Params, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     """What one has read of the folder, another has delivered and removed."""
     run_id, outbox, other = runs.start_run(project, "f00d"), open_outbox(), open_outbox()
     line.cut = True
@@ -375,7 +392,7 @@ def test_two_processes_deliver_at_once(project, line, monkeypatch) -> None:
     assert steps(run_id) == [3, 6, 9]
 
 
-def test_a_store_that_is_away_costs_a_twentieth_of_the_time(project, line) -> None:
+def test_a_store_that_is_away_costs_a_twentieth_of_the_time(project: Params, line: Line) -> None:
     run_id, outbox = runs.start_run(project, "f00d"), open_outbox()
     line.cut, line.seconds, line.attempts = True, 0.1, 0
     said, began = [], time.monotonic()
@@ -389,7 +406,9 @@ def test_a_store_that_is_away_costs_a_twentieth_of_the_time(project, line) -> No
     assert steps(run_id) == list(range(len(said) + 1))
 
 
-def test_a_deleted_run_is_said_and_disturbs_nobody(project, capsys) -> None:
+def test_a_deleted_run_is_said_and_disturbs_nobody(
+    project: Params, capsys: pytest.CaptureFixture[str]
+) -> None:
     run_id, other = (runs.start_run(project, name) for name in ("f00d", "beef"))
     client, outbox = MlflowClient(store_uri()), open_outbox()
     client.delete_run(run_id)
@@ -403,7 +422,9 @@ def test_a_deleted_run_is_said_and_disturbs_nobody(project, capsys) -> None:
     assert steps(run_id) == steps(other) == [3]
 
 
-def test_a_failure_is_told_as_itself_and_to_the_store_later(project, line, monkeypatch) -> None:
+def test_a_failure_is_told_as_itself_and_to_the_store_later(
+    project: Params, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def stop(*arguments: object) -> Path:
         line.cut = True
         raise UserError("training stopped: G/adv became nan")
@@ -417,7 +438,9 @@ def test_a_failure_is_told_as_itself_and_to_the_store_later(project, line, monke
     assert run.info.status == "FAILED"
 
 
-def test_want_of_room_costs_a_point_and_not_the_training(project, monkeypatch) -> None:
+def test_want_of_room_costs_a_point_and_not_the_training(
+    project: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run_id, outbox = runs.start_run(project, "f00d"), open_outbox()
 
     def full(*_: object, **__: object) -> None:

@@ -4,11 +4,13 @@ import json
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
 
 from pipelines import evaluate
 from roigan import cli
@@ -19,10 +21,11 @@ from roigan.systems.model import save_model
 from roigan.systems.roigan.networks import Generator
 from roigan.tracking import promotion, registry
 from roigan.tracking.store import client, store_uri
+from tests.conftest import Small
 
 
 @pytest.fixture
-def versions(tmp_path, monkeypatch, database):
+def versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: Path) -> list[ModelVersion]:
     """Three registered versions of a model without files: decisions look at none."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -34,7 +37,13 @@ def versions(tmp_path, monkeypatch, database):
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch, small, prepared, database):
+def project(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    small: Small,
+    prepared: Path,
+    database: Path,
+) -> Params:
     """A folder as it is before the stage `evaluate`, whose only gate is the champion."""
     shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     (tmp_path / ".roigan").mkdir()
@@ -58,7 +67,7 @@ def train(params: Params, size: int, brightness: float) -> None:
     save_model(paths.MODEL, {"G": G}, config)
 
 
-def test_the_stage_compares_with_the_champion(project, capsys):
+def test_the_stage_compares_with_the_champion(project: Params, capsys: pytest.CaptureFixture[str]) -> None:
     for number, (size, brightness, verdict) in enumerate(
         [
             (32, 2.0, "is champion: no gate applies"),  # none that applies: there is no champion yet
@@ -78,7 +87,7 @@ def test_the_stage_compares_with_the_champion(project, capsys):
     assert str(registry.find_version("roigan@candidate").version) == "3"
 
 
-def test_a_champion_of_other_images_is_no_rival(capsys):
+def test_a_champion_of_other_images_is_no_rival(capsys: pytest.CaptureFixture[str]) -> None:
     mine, same, larger, elsewhere = (
         SimpleNamespace(
             image_size=size, channels=3, config={"data": data}, complete=None, verbs=("complete",)
@@ -102,7 +111,7 @@ def decisions() -> list[tuple[str, str, str]]:
     )
 
 
-def test_every_decision_is_kept_with_its_reason(versions):
+def test_every_decision_is_kept_with_its_reason(versions: list[ModelVersion]) -> None:
     one, two, _ = versions
     assert promotion.champion("roigan") is None
     promotion.refuse(one, "fid is 12,\n11 was asked for")
@@ -117,7 +126,7 @@ def test_every_decision_is_kept_with_its_reason(versions):
     assert len(decisions()) == 3
 
 
-def test_who_was_judged_against_a_former_champion_is_refused(versions):
+def test_who_was_judged_against_a_former_champion_is_refused(versions: list[ModelVersion]) -> None:
     one, two, three = versions
     promotion.promote(one, "first", over=None)
     promotion.promote(two, "better", over=one)
@@ -127,11 +136,11 @@ def test_who_was_judged_against_a_former_champion_is_refused(versions):
     assert decisions()[-1][:2] == ("3", "refused")
 
 
-def test_of_two_promotions_at_once_one_wins(versions):
+def test_of_two_promotions_at_once_one_wins(versions: list[ModelVersion]) -> None:
     one, *rivals = versions
     promotion.promote(one, "first", over=None)
 
-    def promote(version):
+    def promote(version: ModelVersion) -> bool:
         try:
             promotion.promote(version, "better", over=one)
         except UserError:
@@ -145,7 +154,7 @@ def test_of_two_promotions_at_once_one_wins(versions):
     assert sorted(decision for _, decision, _ in decisions()) == ["promoted", "promoted", "refused"]
 
 
-def test_rollback_goes_back_champion_by_champion(versions):
+def test_rollback_goes_back_champion_by_champion(versions: list[ModelVersion]) -> None:
     one, two, three = versions
     with pytest.raises(UserError, match="no alias 'champion'"):
         promotion.rollback("roigan", "why not")
@@ -162,7 +171,7 @@ def test_rollback_goes_back_champion_by_champion(versions):
     ]
 
 
-def test_an_alias_that_was_moved_by_hand_is_rolled_back_too(versions):
+def test_an_alias_that_was_moved_by_hand_is_rolled_back_too(versions: list[ModelVersion]) -> None:
     one, two, three = versions
     promotion.promote(one, "first", over=None)
     promotion.promote(two, "better", over=one)
@@ -170,7 +179,9 @@ def test_an_alias_that_was_moved_by_hand_is_rolled_back_too(versions):
     assert str(promotion.rollback("roigan", "who was that?").version) == "2"
 
 
-def test_the_commands(versions, monkeypatch, capsys):
+def test_the_commands(
+    versions: list[ModelVersion], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def run(*arguments: str) -> str:
         monkeypatch.setattr(sys, "argv", ["roigan", "models", *arguments])
         cli.main()

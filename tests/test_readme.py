@@ -7,26 +7,30 @@ import shlex
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from roigan import cli
 from roigan.config import load_params, parse_params, read_yaml
+from roigan.launch.cluster import cores
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
-# Enough to run every stage in a minute or two; a user's numbers with ROIGAN_README=full.
-SMALL = {
-    "data": {"image_size": 32, "limit": 48},
-    "masks": {"count": 16},
-    "features": {"width": 8, "steps": 4, "batch_size": 8},
-    "control": {"train": 32, "test": 16, "images": 4, "width": 0.125, "steps": 4, "batch_size": 8},
+# Enough to run every stage in a minute or two; a user's numbers with ROIGAN_README=full. Most of that time
+# starts processes: hence one rank in the Ray group (tests/test_launch.py has two), and trials that take all
+# cores, so that one process makes them one after the other.
+SMALL: dict[str, dict[str, Any]] = {
+    "data": {"image_size": 32, "limit": 24},
+    "masks": {"count": 8},
+    "features": {"width": 4, "steps": 2, "batch_size": 8},
+    "control": {"train": 16, "test": 16, "images": 4, "width": 0.125, "steps": 2, "batch_size": 8},
     "model": {"width": 0.125},
-    "train": {"steps": 6, "batch_size": 8, "sample_every": 1},
-    "evaluate": {"diversity_images": 4, "diversity_samples": 2},
-    "tune": {"trials": 2, "steps": 2, "report_every": 1, "images": 8},
+    "train": {"steps": 6, "batch_size": 8, "sample_every": 1, "num_workers": 1},
+    "evaluate": {"diversity_images": 2, "diversity_samples": 2, "bootstrap": 8},
+    "tune": {"trials": 2, "steps": 2, "report_every": 1, "images": 8, "cpus": cores()},
 }
 
 
@@ -39,14 +43,14 @@ def commands() -> list[str]:
     return [line.partition("  #")[0].strip() for line in lines if line.strip()]
 
 
-def changed(base: dict, changes: dict) -> dict:
+def changed(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """A nested dict with some values replaced."""
     return base | {
         key: changed(base[key], value) if isinstance(value, dict) else value for key, value in changes.items()
     }
 
 
-def params() -> dict:
+def params() -> dict[str, Any]:
     return yaml.safe_load((ROOT / "params.yaml").read_text())
 
 
@@ -154,6 +158,10 @@ def environment() -> dict[str, str]:
         for role in ("AUTHOR", "COMMITTER")
         for what in ("NAME", "EMAIL")
     }
-    # `make test` in there is this suite again: one file of it shows that the command works
-    inner = {"ROIGAN_INSIDE_README": "1", "PYTEST_ADDOPTS": "-k test_config"}
+    # `make test` in there is this suite again: one file of it, in one process, shows that the command works
+    inner = {
+        "ROIGAN_INSIDE_README": "1",
+        "PYTEST_ADDOPTS": "tests/test_config.py",
+        "PYTEST_XDIST_AUTO_NUM_WORKERS": "1",
+    }
     return kept | names | inner | {"PATH": f"{path}{os.pathsep}{ROOT}/.uv/bin"}

@@ -4,13 +4,16 @@ import base64
 import io
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 from roigan.config import load_params
 from roigan.corruptions.cache import save_cache
@@ -159,20 +162,20 @@ def test_lineage_names_every_hash() -> None:
     assert "ccc" in way[4][1]
 
 
-def test_missing_outputs_are_one_clear_line(tmp_path) -> None:
+def test_missing_outputs_are_one_clear_line(tmp_path: Path) -> None:
     for read in (report.read_json, report.read_table, report.png):
         with pytest.raises(UserError, match=r"absent does not exist; run dvc repro"):
             read(tmp_path / "absent")
     assert report.first_middle_last(tmp_path) == []
 
 
-def test_first_middle_last(tmp_path) -> None:
+def test_first_middle_last(tmp_path: Path) -> None:
     for step in (0, 100, 200, 300, 400):
         (tmp_path / f"{step:06d}.png").touch()
     assert [path.stem for path in report.first_middle_last(tmp_path)] == ["000000", "000200", "000400"]
 
 
-def test_pick_spreads_over_the_set_and_wraps_the_masks(tmp_path) -> None:
+def test_pick_spreads_over_the_set_and_wraps_the_masks(tmp_path: Path) -> None:
     images = np.arange(10, dtype=np.uint8)[:, None, None, None] * np.ones((1, SIZE, SIZE, 3), np.uint8)
     masks = sample("ellipse", 4, SIZE, torch.Generator().manual_seed(0))
     save_cache(tmp_path / "ellipse.npz", masks)
@@ -216,11 +219,11 @@ class Painter:
 
     sliders, codes, values = 3, 2, 4
 
-    def latent(self, n, generator, c, k):
+    def latent(self, n: int, generator: torch.Generator, c: Any, k: Any) -> Tensor:
         level = c[:1] + k[:1] / 3
         return torch.cat([torch.randn(n, 5, generator=generator), level.expand(n, -1)], 1)
 
-    def complete(self, x, M, z):
+    def complete(self, x: Tensor, M: Tensor, z: Tensor) -> Tensor:
         return complete(x, z[:, 5, None, None, None].expand_as(x), M)
 
 

@@ -16,7 +16,7 @@ from roigan.systems.roigan.networks import Discriminator, Generator
 
 
 def model(**changes: object) -> RoIGANModel:
-    return RoIGANModel(system="roigan", width=0.125, **changes)  # type: ignore[arg-type]
+    return RoIGANModel(system="roigan", width=0.125, **changes)
 
 
 def ellipses(count: int, size: int) -> torch.Tensor:

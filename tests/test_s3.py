@@ -16,6 +16,7 @@ from roigan.launch.identity import run_name
 from roigan.launch.storage import forget
 from roigan.launch.training import launch
 from tests.bucket import Bucket
+from tests.conftest import Small
 from tests.test_faults import Killed
 from tests.test_readme import fresh_clone
 
@@ -31,11 +32,11 @@ def project(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_killed_run_goes_on_from_the_bucket(
-    small,
+    small: Small,
     project: Path,
     bucket: Bucket,
     monkeypatch: pytest.MonkeyPatch,
-    capsys,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     name = run_name(small(), project)
     expected = load_file(launch(small(), project, name, lambda row: None) / "state.safetensors")
@@ -64,7 +65,7 @@ def test_a_killed_run_goes_on_from_the_bucket(
 
 
 def test_a_bucket_that_is_out_of_reach_is_one_line_and_costs_one_epoch(
-    small, project: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+    small: Small, project: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ROIGAN_CHECKPOINTS", bucket.checkpoints)
     name = run_name(small(), project)
@@ -88,7 +89,7 @@ def test_a_bucket_that_is_out_of_reach_is_one_line_and_costs_one_epoch(
     ],
 )
 def test_a_place_that_cannot_be_used_is_one_line(
-    place: str, complaint: str, small, project: Path, monkeypatch
+    place: str, complaint: str, small: Small, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ROIGAN_CHECKPOINTS", place)
     with pytest.raises(UserError, match=f"^ROIGAN_CHECKPOINTS: {complaint}") as caught:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.tune.__main__ import TUNING, draw
-from roigan.config import Objective, TuneParams, load_params, presets
+from roigan.config import Objective, Params, TuneParams, load_params, presets
 from roigan.errors import UserError
 from roigan.launch import tuning
 from roigan.training.loop import train
@@ -22,18 +23,18 @@ from roigan.tuning.figures import fronts, importances, parallel, slices
 from roigan.tuning.live_table import Board
 from roigan.tuning.objective import WORST, check, combinations, cost, count, scores, trial_params, unread
 from roigan.tuning.trials import ENDED, FAILED, RUNNING, Trial, best, candidates, pareto, preset, table
-from tests.conftest import GLCIC, PIXELWISE, ROOT
+from tests.conftest import GLCIC, PIXELWISE, ROOT, Small
 
 FID, BORDER = Objective(metric="fid", mask="ellipse"), Objective(metric="border", mask="ellipse")
 
 
-def trial(number: int, fid: float, border: float = 1.0, step: int = 20, **more) -> Trial:
+def trial(number: int, fid: float, border: float = 1.0, step: int = 20, **more: Any) -> Trial:
     found = {"fid_ellipse": fid, "border_ellipse": border}
     values = more.pop("values", {"losses.fm": 0.1 * number, "losses.tv": 1.0})
     return Trial(number, f"id{number}", values, more.pop("state", ENDED), step, found, **more)
 
 
-def searching(small, **tune):
+def searching(small: Small, **tune: Any) -> Params:
     """The small parameters with a search over one weight."""
     space = {"losses.fm": {"uniform": [0.1, 2.0]}}
     content = {"space": space, "objectives": [FID.model_dump()], "steps": 4, "report_every": 2, **tune}
@@ -70,13 +71,13 @@ def test_the_shipped_search_is_sound() -> None:
         ),
     ],
 )
-def test_what_cannot_be_searched_is_refused_by_name(small, tune: dict, complaint: str) -> None:
+def test_what_cannot_be_searched_is_refused_by_name(small: Small, tune: dict, complaint: str) -> None:
     with pytest.raises(UserError, match=complaint) as caught:
         check(searching(small, **tune))
     assert "\n" not in str(caught.value)
 
 
-def test_a_system_without_controls_has_none_to_read(small) -> None:
+def test_a_system_without_controls_has_none_to_read(small: Small) -> None:
     params = small(
         **GLCIC,
         tune={"space": {"train.lr_g": {"uniform": [1e-4, 1e-2]}}, "objectives": [{"metric": "control"}]},
@@ -85,12 +86,12 @@ def test_a_system_without_controls_has_none_to_read(small) -> None:
         check(params)
 
 
-def test_grids_multiply(small) -> None:
+def test_grids_multiply(small: Small) -> None:
     space = {"losses.fm": {"grid": [1, 2, 3]}, "losses.tv": {"grid": [1, 2]}, "losses.kl": {"choice": [1, 2]}}
     assert count(searching(small, trials=5, method="random", space=space)) == 30
 
 
-def test_combinations_that_would_be_refused_are_left_out(small) -> None:
+def test_combinations_that_would_be_refused_are_left_out(small: Small) -> None:
     lam = [0.0, 0.1, 1.0]
     space = {"model.condition": {"grid": [False, True]}, "losses.lam": {"grid": lam}}
     tune = {"method": "random", "objectives": [FID.model_dump()]}
@@ -113,7 +114,7 @@ def test_costs_are_small_for_what_is_good() -> None:
     assert cost(FID, math.nan) == cost(FID, math.inf) == WORST
 
 
-def test_what_is_unread_is_in_nats_whatever_its_weight(small) -> None:
+def test_what_is_unread_is_in_nats_whatever_its_weight(small: Small) -> None:
     terms = {"G/info_c": 1.5, "G/info_k": 3.0}
     assert unread(terms, small(losses__info=0.5)) == 9.0
     assert unread(terms, small(losses__info=0.0)) == math.inf
@@ -136,10 +137,10 @@ def test_the_pareto_set_is_that_of_its_definition(points: list[tuple[int, int]])
         assert (i in found) != beaten
 
 
-def test_a_trial_is_measured_on_validation_images(small, prepared: Path, tmp_path: Path) -> None:
+def test_a_trial_is_measured_on_validation_images(small: Small, prepared: Path, tmp_path: Path) -> None:
     objectives = [FID.model_dump(), {"metric": "psnr", "mask": "rectangle"}, {"metric": "control"}]
     own = trial_params(searching(small, objectives=objectives), {"losses.fm": 0.5})
-    assert (own.losses.fm, own.train.steps, own.train.report_every) == (0.5, 4, 2)  # type: ignore[attr-defined]
+    assert (own.losses.fm, own.train.steps, own.train.report_every) == (0.5, 4, 2)
     rows: list[dict] = []
     train(own, Worker("trial", prepared, lambda row, folder: rows.append(row), tmp_path / "run"))
     assert [row["step"] for row in rows] == [2, 4]
@@ -163,17 +164,17 @@ def test_table_and_preset_tell_where_numbers_come_from(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     presets.apply(tmp_path / "best.yaml", tmp_path / "params.yaml")
     applied = load_params(tmp_path / "params.yaml")
-    assert (applied.losses.fm, applied.losses.tv) == (0.7, 0.2)  # type: ignore[attr-defined]
+    assert (applied.losses.fm, applied.losses.tv) == (0.7, 0.2)
     assert applied.tune.applied == "search-abc/2"
     assert applied.tune.space == load_params(ROOT / "params.yaml").tune.space
 
 
-def test_a_search_does_not_change_what_a_model_is(small) -> None:
+def test_a_search_does_not_change_what_a_model_is(small: Small) -> None:
     assert small().fingerprint() == searching(small).fingerprint()
     assert small().fingerprint("tune") != searching(small).fingerprint("tune")
 
 
-def test_pbt_stays_inside_the_domains(small) -> None:
+def test_pbt_stays_inside_the_domains(small: Small) -> None:
     space = {
         "train.ema": {"uniform": [0.9, 0.999]},  # beyond 1 params.yaml refuses it
         "losses.fm": {"loguniform": [1.0, 1.1]},
@@ -193,7 +194,7 @@ def test_pbt_stays_inside_the_domains(small) -> None:
     assert {0.9, 0.999} < {each["train.ema"] for each in found}  # some are moved, others drawn anew
 
 
-def test_what_mattered_is_found(small) -> None:
+def test_what_mattered_is_found(small: Small) -> None:
     space = {"losses.fm": {"uniform": [0.1, 2.0]}, "losses.tv": {"choice": [1.0, 2.0]}}
     tune = TuneParams(space=space, objectives=[FID, BORDER])
     trials = [
@@ -244,7 +245,9 @@ def test_trials_keep_their_numbers_when_a_search_goes_on() -> None:
     ]
 
 
-def test_figures_that_cannot_be_drawn_cost_no_results(tmp_path, monkeypatch, capsys) -> None:
+def test_figures_that_cannot_be_drawn_cost_no_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     (TUNING / "figures").mkdir(parents=True)
     pairs = [[0.0, 0.9], [0.5, 0.999]]

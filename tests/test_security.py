@@ -8,6 +8,7 @@ import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -25,7 +26,7 @@ from roigan.image_io.lossless import read_picture
 from roigan.systems.model import CONFIG, WEIGHTS, Model, save_model
 from roigan.systems.roigan.networks import Generator
 from roigan.tracking import registry
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Small
 from tests.test_decode import png
 
 CODE = sorted(
@@ -91,11 +92,11 @@ def test_the_check_sees_what_it_looks_for(bad: str) -> None:
 class Bomb:
     """Leaves a file where it is unpickled."""
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return os.mkdir, ("exploded",)
 
 
-def test_pickled_weights_are_refused_unread(tmp_path, monkeypatch) -> None:
+def test_pickled_weights_are_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     params = RoIGANModel(system="roigan", width=0.1, noise=8, sliders=3, codes=2, values=4)
     config = {"image_size": 16, "channels": 3, "model": params.model_dump()}
@@ -116,20 +117,20 @@ def test_pickled_weights_are_refused_unread(tmp_path, monkeypatch) -> None:
     assert not Path("exploded").exists()
 
 
-def test_yaml_tags_run_nothing(tmp_path, monkeypatch) -> None:
+def test_yaml_tags_run_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(YAMLError):
         reading.read_yaml("!!python/object/apply:os.mkdir [exploded]")
     assert not Path("exploded").exists()
 
 
-def test_a_picture_bomb_is_refused_by_its_header(tmp_path) -> None:
+def test_a_picture_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
     (tmp_path / "bomb.png").write_bytes(png(60_000, 60_000, 8, b""))
     with pytest.raises(UserError, match=r"bomb\.png cannot be read: .*decompression bomb"):
         read_picture(tmp_path / "bomb.png")
 
 
-def test_an_entry_is_never_inflated_beyond_the_limit(tmp_path, monkeypatch) -> None:
+def test_an_entry_is_never_inflated_beyond_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "MAX_BYTES", 1000)
     archive = tmp_path / "a.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as out:
@@ -142,14 +143,16 @@ def test_an_entry_is_never_inflated_beyond_the_limit(tmp_path, monkeypatch) -> N
         files.open_files(archive).read("bomb.png")
 
 
-def test_a_large_file_is_not_read(tmp_path, monkeypatch) -> None:
+def test_a_large_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "MAX_BYTES", 1000)
     (tmp_path / "large.png").write_bytes(bytes(1001))
     with pytest.raises(Unusable, match="absurdly large"):
         files.open_files(tmp_path).read("large.png")
 
 
-def test_secrets_do_not_reach_mlflow(tmp_path, monkeypatch, small, prepared, database) -> None:
+def test_secrets_do_not_reach_mlflow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: Small, prepared: Path, database: Path
+) -> None:
     shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     (tmp_path / ".roigan").mkdir()
     shutil.copy(database, tmp_path / ".roigan")
@@ -167,7 +170,7 @@ def test_secrets_do_not_reach_mlflow(tmp_path, monkeypatch, small, prepared, dat
     assert not [path for path in written if secret.encode() in path.read_bytes()]
 
 
-def test_a_login_in_the_stores_address_is_not_printed(monkeypatch) -> None:
+def test_a_login_in_the_stores_address_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:s3cr3t@127.0.0.1:1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(UserError, match=r"MLflow at http://127\.0\.0\.1:1") as caught:

@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -33,7 +34,7 @@ INPUTS = {"image": IMAGE, "mask": MASK}
 
 
 @pytest.fixture(scope="module")
-def packed(tmp_path_factory):
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A registered model's folder, untrained."""
     folder = tmp_path_factory.mktemp("packed")
     torch.manual_seed(0)
@@ -45,11 +46,11 @@ def packed(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def model(packed):
+def model(packed: Path) -> Any:
     return mlflow.pyfunc.load_model(str(packed))
 
 
-def answer(model, request: str) -> tuple[int, str]:
+def answer(model: Any, request: str) -> tuple[int, str]:
     """Status and body, by the function that the server calls."""
     try:
         given = invocations(request, "application/json", model, model.metadata.get_input_schema())
@@ -58,7 +59,7 @@ def answer(model, request: str) -> tuple[int, str]:
     return given.status, given.response
 
 
-def test_a_request_is_answered_with_pictures(model):
+def test_a_request_is_answered_with_pictures(model: Any) -> None:
     request = {"inputs": INPUTS, "params": {"seed": 3, "c": [0.5, -1], "k": [3]}}
     status, body = answer(model, json.dumps(request))
     assert status == 200
@@ -101,21 +102,21 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_bad_request_is_answered_with_400_and_the_reason(model, case):
+def test_a_bad_request_is_answered_with_400_and_the_reason(model: Any, case: str) -> None:
     request, reason = BAD[case]
     status, body = answer(model, request if isinstance(request, str) else json.dumps(request))
     assert status == 400
     assert reason in body
 
 
-def test_oversized_requests_are_refused(model, monkeypatch):
+def test_oversized_requests_are_refused(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 400)
     status, body = answer(model, json.dumps({"inputs": INPUTS}))
     assert status == 400
     assert "480 pixels in one request; the limit is 400" in body
 
 
-def test_other_models_in_the_process_keep_their_parameters(model):
+def test_other_models_in_the_process_keep_their_parameters(model: Any) -> None:
     from mlflow.types import ParamSchema, ParamSpec
 
     schema = ParamSchema([ParamSpec("other", "long", 1)])
@@ -123,7 +124,7 @@ def test_other_models_in_the_process_keep_their_parameters(model):
 
 
 @pytest.mark.slow
-def test_mlflows_server_serves_it_and_survives_bad_requests(packed, tmp_path):
+def test_mlflows_server_serves_it_and_survives_bad_requests(packed: Path, tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -45,7 +45,7 @@ def train(seed: int = 0, fingerprint: str = "f00d") -> None:
 
 
 @pytest.fixture
-def workspace(tmp_path, monkeypatch, database):
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: Path) -> Path:
     monkeypatch.chdir(tmp_path)
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "DVC_EXP_NAME"):
         monkeypatch.delenv(name, raising=False)
@@ -56,11 +56,11 @@ def workspace(tmp_path, monkeypatch, database):
 
 
 @pytest.fixture
-def client(workspace):
+def client(workspace: Path) -> MlflowClient:
     return MlflowClient(store_uri())
 
 
-def test_a_run_is_found_again_and_goes_on(client):
+def test_a_run_is_found_again_and_goes_on(client: MlflowClient) -> None:
     run_id = runs.start_run(PARAMS, "f00d", {"data": "abc"})
     runs.log_metrics(run_id, 10, {"G/adv": 0.5, "D/gp": 1.5})
     open_outbox().end(run_id, "FAILED")
@@ -76,7 +76,7 @@ def test_a_run_is_found_again_and_goes_on(client):
     assert runs.start_run(PARAMS, "beef") != run_id  # other parameters, data or code: another run
 
 
-def test_a_trial_ends_when_it_ends(client):
+def test_a_trial_ends_when_it_ends(client: MlflowClient) -> None:
     """And not when the search does, which tells of every trial once more."""
     parent, steps = runs.start_run(PARAMS, "search-1"), PARAMS.tune.steps
 
@@ -98,13 +98,17 @@ def test_a_trial_ends_when_it_ends(client):
     assert client.get_run(run.info.run_id).info.status == "RUNNING"
 
 
-def test_a_run_bears_the_name_of_its_dvc_experiment(client, monkeypatch):
+def test_a_run_bears_the_name_of_its_dvc_experiment(
+    client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DVC_EXP_NAME", "bold-fish")
     assert client.get_run(runs.start_run(PARAMS, "f00d")).info.run_name == "bold-fish"
 
 
 @pytest.mark.parametrize("uri", [None, "", "sqlite:///.roigan/mlflow.db", "sqlite:///other.db"])
-def test_the_store_outlives_the_workspace_of_a_queued_experiment(uri, workspace, monkeypatch):
+def test_the_store_outlives_the_workspace_of_a_queued_experiment(
+    uri: str | None, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if uri is not None:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     before = store_uri()
@@ -115,7 +119,7 @@ def test_the_store_outlives_the_workspace_of_a_queued_experiment(uri, workspace,
     assert store_uri() == before
 
 
-def test_weights_are_registered_once(client):
+def test_weights_are_registered_once(client: MlflowClient) -> None:
     first = registry.register(PARAMS)
     again = registry.register(PARAMS)
     assert str(again.version) == str(first.version) == "1"
@@ -131,7 +135,7 @@ def test_weights_are_registered_once(client):
     assert sums == {first.tags["sha256"], second.tags["sha256"]}
 
 
-def test_whoever_only_looks_leaves_the_candidate_where_it_is(client):
+def test_whoever_only_looks_leaves_the_candidate_where_it_is(client: MlflowClient) -> None:
     first = registry.registered(PARAMS)
     assert str(registry.find_version("roigan@candidate").version) == str(first.version) == "1"
     train(seed=1)
@@ -141,7 +145,7 @@ def test_whoever_only_looks_leaves_the_candidate_where_it_is(client):
     assert str(registry.find_version("roigan@candidate").version) == "2"
 
 
-def test_a_version_says_what_it_was_made_from(client):
+def test_a_version_says_what_it_was_made_from(client: MlflowClient) -> None:
     version = registry.register(PARAMS)
     assert version.tags["data"] == "0123456789abcdef"
     assert version.tags["params"] == PARAMS.fingerprint()
@@ -153,7 +157,7 @@ def test_a_version_says_what_it_was_made_from(client):
     assert run.info.status == "FINISHED"
 
 
-def test_hashes_follow_the_masks_and_dvcs_lock(client):
+def test_hashes_follow_the_masks_and_dvcs_lock(client: MlflowClient) -> None:
     first = registry.register(PARAMS)
     train(seed=1)
     np.savez(paths.MASKS / "ellipse.npz", bits=np.ones((1, 32), np.uint8))
@@ -165,14 +169,14 @@ def test_hashes_follow_the_masks_and_dvcs_lock(client):
     assert second.tags["dvc.data/prepared"] == "abc.dir"
 
 
-def test_a_clone_without_runs_makes_them_anew(client):
+def test_a_clone_without_runs_makes_them_anew(client: MlflowClient) -> None:
     """`dvc repro --pull` brings the artefacts, not the database."""
     version = registry.register(PARAMS)
     points = client.get_metric_history(version.run_id, "G/adv")
     assert [(p.step, p.value) for p in points] == [(10, 0.5), (20, 0.25)]
 
 
-def test_a_run_is_given_what_it_lacks_of_its_curves_and_nothing_twice(client):
+def test_a_run_is_given_what_it_lacks_of_its_curves_and_nothing_twice(client: MlflowClient) -> None:
     """A training that is killed between a checkpoint and its report never reports that epoch."""
     run_id = runs.start_run(PARAMS, "f00d")
     runs.log_metrics(run_id, 10, {"G/adv": 0.5})
@@ -181,7 +185,7 @@ def test_a_run_is_given_what_it_lacks_of_its_curves_and_nothing_twice(client):
     assert [(p.step, p.value) for p in points] == [(10, 0.5), (20, 0.25)]
 
 
-def test_a_training_ends_when_it_ends_not_when_its_model_is_registered(client):
+def test_a_training_ends_when_it_ends_not_when_its_model_is_registered(client: MlflowClient) -> None:
     run_id = runs.start_run(PARAMS, "f00d")
     open_outbox().end(run_id)
     ended = client.get_run(run_id).info.end_time
@@ -191,7 +195,9 @@ def test_a_training_ends_when_it_ends_not_when_its_model_is_registered(client):
     assert (run.info.status, run.info.end_time) == ("FINISHED", ended)
 
 
-def test_the_registered_model_is_served_without_pickle_and_bit_identically(workspace, monkeypatch):
+def test_the_registered_model_is_served_without_pickle_and_bit_identically(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     version = registry.register(PARAMS)
     packed = Path(registry.load_registered("roigan")).parents[1]
@@ -220,7 +226,7 @@ def test_the_registered_model_is_served_without_pickle_and_bit_identically(works
         served.predict({"image": image, "mask": mask}, params={"c": [2.0]})
 
 
-def test_evaluations_are_tabled_compared_and_promoted(client):
+def test_evaluations_are_tabled_compared_and_promoted(client: MlflowClient) -> None:
     table = pd.DataFrame(
         {
             "method": ["roigan", "roigan", "fmm"],
@@ -257,7 +263,7 @@ def test_evaluations_are_tabled_compared_and_promoted(client):
     ]
 
 
-def test_what_is_not_there_is_named(workspace):
+def test_what_is_not_there_is_named(workspace: Path) -> None:
     registry.register(PARAMS)
     for reference, complaint in [
         ("models:/nobody/1", "no model 'nobody' in the registry; there is: roigan"),
@@ -272,7 +278,9 @@ def test_what_is_not_there_is_named(workspace):
             registry.find_version(reference)
 
 
-def test_looking_into_an_empty_registry_creates_nothing(tmp_path, monkeypatch):
+def test_looking_into_an_empty_registry_creates_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (tmp_path / "params.yaml").touch()
@@ -283,7 +291,9 @@ def test_looking_into_an_empty_registry_creates_nothing(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("uri", ["", "sqlite:///.roigan/mlflow.db"])
-def test_the_projects_own_store_is_that_by_any_name(uri, workspace, monkeypatch):
+def test_the_projects_own_store_is_that_by_any_name(
+    uri: str | None, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     (workspace / ".roigan/mlflow.db").unlink()
     (workspace / "params.yaml").touch()
@@ -295,7 +305,7 @@ def test_the_projects_own_store_is_that_by_any_name(uri, workspace, monkeypatch)
     assert run.info.artifact_uri.startswith((workspace / ".roigan/mlartifacts").as_uri())
 
 
-def test_lost_artefacts_and_missing_models_are_said_in_one_line(workspace):
+def test_lost_artefacts_and_missing_models_are_said_in_one_line(workspace: Path) -> None:
     version = registry.register(PARAMS)
     folder = registry.download(version)
     folder.rename(workspace / "elsewhere")
@@ -306,7 +316,7 @@ def test_lost_artefacts_and_missing_models_are_said_in_one_line(workspace):
         registry.register(PARAMS)
 
 
-def test_a_store_that_does_not_answer_is_named(workspace, monkeypatch):
+def test_a_store_that_does_not_answer_is_named(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{paths.HISTORY}")  # a CSV is no database
     with pytest.raises(UserError, match=f"MLflow at sqlite:///{workspace}/reports") as caught:
         runs.start_run(PARAMS, "f00d")

@@ -14,8 +14,9 @@ import torch
 from safetensors.torch import load_file
 
 from roigan.config import Params
+from roigan.corruptions.cache import load_cache, save_cache
 from roigan.errors import UserError
-from roigan.game import StepRandom
+from roigan.game import Batch, StepRandom
 from roigan.images.arrays import to_float, to_uint8
 from roigan.launch import storage
 from roigan.launch.identity import CODE, run_name
@@ -25,7 +26,7 @@ from roigan.training import batches
 from roigan.training.batches import Shuffled
 from roigan.training.loop import remaining
 from roigan.training.progress import Progress, clock
-from tests.conftest import GLCIC
+from tests.conftest import GLCIC, Small
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "state.safetensors")
 
 
-def test_a_run_leaves_model_history_and_samples(small, project: Path) -> None:
+def test_a_run_leaves_model_history_and_samples(small: Small, project: Path) -> None:
     rows: list[dict] = []
     last = run(small(), project, rows)
     model = Model.load(last / "model")
@@ -68,7 +69,7 @@ def test_a_run_leaves_model_history_and_samples(small, project: Path) -> None:
     assert sorted(p.name for p in (last / "samples").iterdir()) == ["0000003.png", "0000008.png"]
 
 
-def test_another_system_trains_to_a_model_as_well(small, project: Path) -> None:
+def test_another_system_trains_to_a_model_as_well(small: Small, project: Path) -> None:
     params = small(**GLCIC)
     last = run(params, project)
     assert Model.load(last / "model").system == "glcic"
@@ -78,7 +79,7 @@ def test_another_system_trains_to_a_model_as_well(small, project: Path) -> None:
     assert len(list((last / "samples").iterdir())) == 2
 
 
-def test_killed_and_resumed_equals_not_interrupted(small, project: Path) -> None:
+def test_killed_and_resumed_equals_not_interrupted(small: Small, project: Path) -> None:
     params = small()
     whole = run(params, project)
     expected, model = weights(whole), (whole / "model" / "generator.safetensors").read_bytes()
@@ -94,7 +95,7 @@ def test_killed_and_resumed_equals_not_interrupted(small, project: Path) -> None
     assert pd.read_csv(resumed / "history.csv")["step"].tolist() == [3, 6, 8]
 
 
-def test_what_is_finished_is_handed_over_again_until_it_is_forgotten(small, project: Path) -> None:
+def test_what_is_finished_is_handed_over_again_until_it_is_forgotten(small: Small, project: Path) -> None:
     """DVC may fail to store what a training gave: a full disk, Ctrl-C."""
     first, rows = weights(run(small(), project)), []
     again = weights(run(small(), project, rows))
@@ -102,7 +103,7 @@ def test_what_is_finished_is_handed_over_again_until_it_is_forgotten(small, proj
     assert all(torch.equal(first[key], again[key]) for key in first)
 
 
-def test_the_same_parameters_give_the_same_weights_and_others_do_not(small, project: Path) -> None:
+def test_the_same_parameters_give_the_same_weights_and_others_do_not(small: Small, project: Path) -> None:
     first = weights(run(small(), project))
     storage.forget(run_name(small(), project))
     again = weights(run(small(), project))
@@ -111,7 +112,7 @@ def test_the_same_parameters_give_the_same_weights_and_others_do_not(small, proj
     assert not torch.equal(first["net/G/to_image.weight"], other["net/G/to_image.weight"])
 
 
-def test_changed_parameters_data_or_features_never_continue_old_weights(small, project: Path) -> None:
+def test_changed_parameters_data_or_features_never_continue_old_weights(small: Small, project: Path) -> None:
     name = run_name(small(), project)
     assert run_name(small(), project) == name
     assert run_name(small(train__lr_g=2e-3), project) != name
@@ -128,7 +129,7 @@ def test_changed_parameters_data_or_features_never_continue_old_weights(small, p
     assert run_name(small(), project) != name
 
 
-def test_an_interrupted_run_is_not_continued_with_other_parameters(small, project: Path) -> None:
+def test_an_interrupted_run_is_not_continued_with_other_parameters(small: Small, project: Path) -> None:
     with pytest.raises(Killed):
         run(small(), project, die_after=1)
     rows: list[dict] = []
@@ -136,7 +137,9 @@ def test_an_interrupted_run_is_not_continued_with_other_parameters(small, projec
     assert [row["step"] for row in rows] == [3, 6, 8]
 
 
-def test_fresh_discards_the_interrupted_run(small, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fresh_discards_the_interrupted_run(
+    small: Small, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(Killed):
         run(small(), project, die_after=1)
     monkeypatch.setenv("ROIGAN_FRESH", "1")
@@ -145,7 +148,9 @@ def test_fresh_discards_the_interrupted_run(small, project: Path, monkeypatch: p
     assert [row["step"] for row in rows] == [3, 6, 8]
 
 
-def test_nan_stops_the_run_with_the_terms_name(small, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nan_stops_the_run_with_the_terms_name(
+    small: Small, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(
         "roigan.losses.reconstruction.total_variation", lambda y, M: (y * float("nan")).mean()
     )
@@ -153,14 +158,37 @@ def test_nan_stops_the_run_with_the_terms_name(small, project: Path, monkeypatch
         run(small(), project)
 
 
-def test_too_few_images_for_a_batch(small, project: Path) -> None:
+def test_too_few_images_for_a_batch(small: Small, project: Path) -> None:
     with pytest.raises(UserError, match="only 24 training images"):
         run(small(train__batch_size=32), project)
 
 
-def test_cached_masks_are_trained_on(small, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cached_masks_are_trained_on(small: Small, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[torch.Tensor] = []
+    draw = batches.Batches.draw
+
+    def watched(self: batches.Batches, step: int, turn: int = 0) -> Batch:
+        batch = draw(self, step, turn)
+        seen.extend(batch.corruption.M)
+        return batch
+
+    def caches() -> dict[str, torch.Tensor]:
+        return {file.stem: load_cache(file) for file in (project / "data/training_masks").glob("*.npz")}
+
     monkeypatch.setattr(batches, "Sampler", None)  # no fresh masks
-    assert run(small(masks__cached=True), project).is_dir()
+    monkeypatch.setattr(batches.Batches, "draw", watched)
+    params = small(masks__cached=True)
+    first = weights(run(params, project))
+    cached = {M.numpy().tobytes() for masks in caches().values() for M in masks}
+    assert len(seen) == 8 * 8  # steps of as many images
+    assert {M.numpy().tobytes() for M in seen} <= cached
+
+    for family, masks in caches().items():
+        save_cache(project / f"data/training_masks/{family}.npz", 1 - masks)
+    storage.forget(run_name(params, project))
+    other = weights(run(params, project))
+    assert not {M.numpy().tobytes() for M in seen[8 * 8 :]} & cached
+    assert not torch.equal(first["net/G/to_image.weight"], other["net/G/to_image.weight"])
 
 
 def test_the_code_that_names_a_run_is_what_training_imports() -> None:
@@ -186,7 +214,7 @@ def test_training_needs_neither_ray_nor_mlflow() -> None:
 
 
 @pytest.mark.slow
-def test_a_tiny_set_is_overfitted(small, project: Path) -> None:
+def test_a_tiny_set_is_overfitted(small: Small, project: Path) -> None:
     """Trained on eight images with reconstruction losses, the filling comes close to the truth."""
     prepared = project / "data/prepared/train.npy"
     np.save(prepared, np.load(prepared)[:8])
@@ -215,7 +243,7 @@ def test_pixels_survive_the_way_to_floats_and_back() -> None:
     assert np.array_equal(to_uint8(to_float(images)), images)
 
 
-def test_an_epoch_may_be_a_number_of_steps(small, project: Path) -> None:
+def test_an_epoch_may_be_a_number_of_steps(small: Small, project: Path) -> None:
     """`train.report_every` moves the reports and checkpoints, and changes nothing that is learnt."""
     rows: list[dict] = []
     last = run(small(train__report_every=5), project, rows)
@@ -247,7 +275,7 @@ def test_every_epoch_shows_every_image_once_in_another_order() -> None:
     assert epochs[0].tolist() != epochs[1].tolist()
 
 
-def test_learning_rates_fall_at_the_end(small) -> None:
+def test_learning_rates_fall_at_the_end(small: Small) -> None:
     train = small(train__steps=100, train__decay=0.25).train
     assert [remaining(step, train) for step in (0, 75, 80, 99)] == [1, 1, 0.8, 0.04]
     assert remaining(99, train.model_copy(update={"decay": 0.0})) == 1

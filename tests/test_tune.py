@@ -19,6 +19,7 @@ import yaml
 from benchmarks.workspace import write
 from roigan.config import load_params
 from roigan.launch.cluster import cores
+from tests.conftest import Small
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -32,7 +33,7 @@ SEARCH = {
 
 
 @pytest.fixture
-def project(prepared: Path, database: Path, small, tmp_path: Path) -> Path:
+def project(prepared: Path, database: Path, small: Small, tmp_path: Path) -> Path:
     """A prepared project that searches a weight and a learning rate, one of whose values cannot work.
 
     A trial takes all cores, so that the others wait while the first one ends.
@@ -115,7 +116,7 @@ def test_a_killed_search_goes_on_and_no_trial_is_run_twice(project: Path) -> Non
     assert load_params(project / "params.yaml").tune.applied is None
 
 
-def test_a_search_that_gets_ctrl_c_is_not_over(project: Path, small) -> None:
+def test_a_search_that_gets_ctrl_c_is_not_over(project: Path, small: Small) -> None:
     search = SEARCH | {"space": {"losses.fm": {"grid": [0.5, 1.0]}}}
     write(project, small(tune=search))
     first = begin(project)
@@ -138,7 +139,7 @@ def test_a_search_that_gets_ctrl_c_is_not_over(project: Path, small) -> None:
     assert pd.read_parquet(project / "tuning/trials.parquet")["step"].tolist() == [12, 12]
 
 
-def test_a_population_lives_on_inside_its_domains(project: Path, small) -> None:
+def test_a_population_lives_on_inside_its_domains(project: Path, small: Small) -> None:
     domains = {
         "train.ema": {"uniform": [0.95, 0.999]},
         "penalty.region": {"choice": ["inside", "outside", "everywhere"]},

@@ -1,8 +1,12 @@
 """Stage `tune`: trials of numbers in params.yaml; a table, figures and the best of them remain."""
 
+from __future__ import annotations
+
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from roigan.config import TuneParams, load_params
 from roigan.errors import UserError, brief, exit_on_user_error
@@ -16,6 +20,9 @@ from roigan.tuning.figures import fronts, importances, parallel, slices
 from roigan.tuning.live_table import Board
 from roigan.tuning.objective import check, count
 from roigan.tuning.trials import Trial, best, pareto, preset, table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 TUNING = Path("tuning")
 
@@ -59,7 +66,7 @@ def main() -> None:
 
 def draw(trials: list[Trial], tune: TuneParams) -> None:
     """The folder `tuning/figures`. What has no picture (scores that are infinite, say) costs no results."""
-    figures = {
+    figures: dict[str, Callable[[], Figure | None]] = {
         "slices": lambda: slices(trials, tune),
         "parallel": lambda: parallel(trials, tune),
         "importance": lambda: importances(trials, tune),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Container, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -136,7 +136,7 @@ def _complete_and_score(
     features: FeatureNetwork,
     params: EvaluateParams,
     free: Container[str],
-    bar: tqdm,
+    bar: tqdm[NoReturn],
     space: str = "identity",
 ) -> dict[str, tuple[dict[str, float], Scored]]:
     """All methods under one family: name -> (all metrics that need no features of the whole set, what was

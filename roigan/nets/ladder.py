@@ -66,5 +66,5 @@ class Downwards(nn.Sequential):
         initialise(self)
 
     def forward(self, image: Tensor) -> Tensor:
-        score: Tensor = super().forward(image)
+        score: Tensor = super().forward(image)  # type: ignore[no-untyped-call]
         return score[:, 0].float()
