@@ -1,5 +1,5 @@
 # The commands of the README. Whoever has uv may as well type what stands here behind scripts/uv.
-.PHONY: repro test test-cluster check
+.PHONY: repro test test-cluster coverage matrix check
 
 repro:  ## from raw images to a registered, evaluated model and its report
 	@scripts/uv run dvc repro
@@ -7,8 +7,14 @@ repro:  ## from raw images to a registered, evaluated model and its report
 test:  ## the test suite, a file per core at a time, those that start Ray first
 	@scripts/uv run pytest -m "not cluster" --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-test-cluster:  ## the tests that lose Ray nodes: a quarter of an hour, before a change of roigan/launch lands
+test-cluster:  ## the tests that lose Ray nodes, each of which takes the whole machine
 	@scripts/uv run pytest -m cluster
+
+coverage:  ## which lines of roigan and pipelines the tests of one process reach
+	@scripts/uv run pytest -m "not slow and not ray" --numprocesses auto --maxprocesses 4 --cov --cov-report=term:skip-covered
+
+matrix:  ## the fast tests on Python 3.11, 3.12 and 3.13, as far as they are installed
+	@scripts/matrix
 
 check:  ## format, lint, types, tests: what continuous integration runs
 	@scripts/check

@@ -15,6 +15,11 @@ def brief(error: Exception) -> str:
     return (" ".join(str(error).split()) or type(error).__name__)[:300]
 
 
+def last_line(text: str) -> str:
+    """Of an error that carries a traceback of another process: what went wrong."""
+    return (text.strip().splitlines() or [""])[-1]
+
+
 def exit_on_user_error(main: Callable[[], None]) -> None:
     """Run `main`; a UserError becomes one line on standard error and exit code 2, without a traceback."""
     try:

@@ -118,7 +118,8 @@ def test_folders_are_paired_by_name(
     names = sorted(path.name for path in (here / "done").iterdir())
     assert names == ["a-1.png", "a-2.png", "b-1.png", "b-2.png"]
     assert "4/4" in capsys.readouterr().err  # progress
-    M = np.asarray(Image.open("masks/b.gif").convert("L")) > 127
+    with Image.open("masks/b.gif") as gif:
+        M = np.asarray(gif.convert("L")) > 127
     np.testing.assert_array_equal(pixels("done/b-1.png")[~M], pixels("images/b.tif")[~M])
 
 

@@ -56,7 +56,8 @@ def test_arrays_manifest_and_statistics_agree(tmp_path: Path) -> None:
     assert np.allclose(statistics["std"], train.std((0, 1, 2)) / 255, atol=1e-6)
     assert statistics["sha256"]["train"] == hashlib.sha256(train.tobytes()).hexdigest()
     assert (out / "rejects.csv").read_text() == "file,reason\n"
-    assert Image.open(out / "contact_sheet.png").mode == "RGB"
+    with Image.open(out / "contact_sheet.png") as sheet:
+        assert sheet.mode == "RGB"
 
 
 def test_the_same_bytes_again_and_others_for_another_seed(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from pyarrow import fs
 
-from roigan.errors import UserError
+from roigan.errors import UserError, brief
 from roigan.files import paths
 from roigan.training import checkpoint
 
@@ -107,7 +107,7 @@ def storage_of(name: str) -> Storage:
         storage.checkpoints()
     except (OSError, ValueError) as error:
         shown = place.split("?")[0].rpartition("@")[2]  # a key may stand before the @ and behind the ?
-        reason = str(error).strip().splitlines()[0].replace(place, shown)
+        reason = brief(error).replace(place, shown)
         raise UserError(f"ROIGAN_CHECKPOINTS: {shown} cannot be used ({reason})") from None
     return storage
 

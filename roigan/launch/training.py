@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from roigan.config import Params
-from roigan.errors import UserError
+from roigan.errors import UserError, last_line
 from roigan.launch.cluster import device, room, share, start_ray
 from roigan.launch.lines import Lines
 from roigan.launch.storage import (
@@ -142,7 +142,7 @@ def _in_ray_group(params: Params, root: Path, name: str, storage: Storage, on_re
         stopped = getattr(error, "controller_failure", None)
         if isinstance(stopped, UserError):
             return str(stopped)
-        cause = str(error).strip().splitlines()[-1]
+        cause = last_line(str(error))
         raise UserError(
             f"training failed ({cause}); the checkpoints are kept, the same command goes on from the last one"
         ) from error
@@ -226,7 +226,7 @@ def _controller_callback(on_report: OnReport, reported: Path, say: Callable[[str
                 if isinstance(error, UserError):
                     raise error  # ends the run: trying again would not help
             rank, error = next(iter(worker_exceptions.items()))
-            reason = (str(error).strip() or type(error).__name__).splitlines()[-1].split(". ")[0]
+            reason = (last_line(str(error)) or type(error).__name__).split(". ")[0]
             say(f"lost worker {rank} ({reason}); going on from the last checkpoint")
 
     return Controller()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from roigan.config import Domain, Params, parse_params
-from roigan.errors import UserError
+from roigan.errors import UserError, last_line
 from roigan.files import paths
 from roigan.launch.cluster import device, start_ray
 from roigan.launch.storage import fresh
@@ -283,8 +283,7 @@ def _view(number: int, trial: Any, result: dict[str, Any] | None = None, ended: 
         trial.status, WAITING
     )
     if trial.status == "ERROR":
-        lines = (trial.get_error() or "").strip().splitlines()
-        failure = lines[-1] if lines else "lost"
+        failure = last_line(trial.get_error() or "") or "lost"
     return Trial(
         number=number,
         id=trial.trial_id,

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from roigan.errors import UserError
+from roigan.errors import UserError, brief
 from roigan.files.tensors import save_tensors, sha256_of
 
 TENSORS, STATE, SEAL = "state.safetensors", "state.json", "files.json"
@@ -92,7 +92,7 @@ def writing(step: int) -> Iterator[None]:
 
 def unwritten(step: int, error: Exception) -> UserError:
     """The line for a checkpoint that could not be written."""
-    reason = (getattr(error, "strerror", None) or str(error)).strip().splitlines()[0]
+    reason = getattr(error, "strerror", None) or brief(error)
     return UserError(
         f"the checkpoint of step {step} cannot be written ({reason}); "
         "when that is mended, the same command goes on from the one before"
