@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,7 @@ def lay_out(folder: Path, changes: dict[str, Any]) -> Params:
     params = changed(load_params(), SMALL | changes)
     prepare(params.data, folder / paths.PREPARED)
     make_features(folder / paths.PREPARED, params.features, folder / paths.FEATURES)
+    shutil.copytree(folder / paths.FEATURES, folder / paths.JUDGE, dirs_exist_ok=True)
     write(folder, params)
     return params
 

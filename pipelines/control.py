@@ -18,7 +18,7 @@ def main() -> None:
     version = registry.registered(params, paths.MODEL)  # the registered model, by its weights
     model = Model.load(registry.download(version))
     train, test = (load_split(paths.PREPARED, split) for split in ("train", "test"))
-    features = load_features(paths.FEATURES)
+    features = load_features(paths.JUDGE)
     examined = examine(model, train, test, features, params.control, params.masks.known_share)
     examined.table.to_csv(paths.CONTROL, index=False, float_format="%.4g")
     names = [f"c{i}" for i in range(model.sliders)]

@@ -29,7 +29,7 @@ def main() -> None:
     name, sha256 = version.name, version.tags["sha256"]
     device = "cuda" if params.train.use_gpu and torch.cuda.is_available() else "cpu"
     model = Model.load(registry.download(version)).to(device)
-    features = load_features(paths.FEATURES).to(device)
+    features = load_features(paths.JUDGE).to(device)
     verb = VERBS[model.verbs[0]]
     methods = verb.methods(params, model, load_split(paths.PREPARED, "train"))
     champion = promotion.champion(name)

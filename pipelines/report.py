@@ -38,7 +38,8 @@ def main() -> None:
             shown("Mask families", paths.MASKS / "masks.png", "White is generated."),
         ],
     }
-    way = page.way_of_the_data(params, statistics, read_json(paths.FEATURES / "config.json"), version)
+    features, judge = (read_json(folder / "config.json") for folder in (paths.FEATURES, paths.JUDGE))
+    way = page.way_of_the_data(params, statistics, features, judge, version)
     table, promotion = read_table(paths.EVALUATION), read_json(paths.REPORTS / "promotion.json")
     control = read_table(paths.CONTROL)
     text = page.render(params, table, control, history, promotion, way, sections)

@@ -73,6 +73,7 @@ def small() -> Small:
             "features.width": 4,
             "features.steps": 4,
             "features.batch_size": 8,
+            "evaluate.judge": None,
             "masks.count": 8,
             "masks.evaluate": ["ellipse", "rectangle", "mixture"],
             "train.steps": 8,
@@ -126,6 +127,7 @@ def lay_out(folder: Path, params: Params) -> Path:
         save_cache(folder / paths.TRAINING_MASKS / f"{family}.npz", M)
     pd.DataFrame({"split": [], "index": [], "label": []}).to_parquet(prepared / "manifest.parquet")
     make_features(prepared, params.features, folder / paths.FEATURES)
+    shutil.copytree(folder / paths.FEATURES, folder / paths.JUDGE)  # evaluate.judge: null
     return folder
 
 

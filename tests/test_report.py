@@ -154,12 +154,16 @@ def test_lineage_names_every_hash() -> None:
         "source": "photos",
         "data": "ddd",
     }
-    features = {"network": "local", "sha256": "fff", "trained_on": "ddd"}
-    way = report.way_of_the_data(load_params(), statistics, features, version)
-    assert [hash for _, _, hash in way if len(hash) == 3] == ["ddd", "mmm", "fff", "rrr", "www"]
-    assert [step for step, _, _ in way] == ["data", "masks", "features", "parameters", "run", "version"]
+    features, judge = {"network": "local", "sha256": "fff"}, {"network": "local", "sha256": "jjj"}
+    way = report.way_of_the_data(load_params(), statistics, features, judge, version)
+    assert [hash for _, _, hash in way if len(hash) == 3] == ["ddd", "mmm", "fff", "jjj", "rrr", "www"]
+    assert [step for step, _, _ in way] == [
+        "data", "masks", "features", "judge", "parameters", "run", "version",
+    ]  # fmt: skip
     assert "5 train" in way[0][1]
-    assert "ccc" in way[4][1]
+    assert "ccc" in way[5][1]
+    assert "flatter" not in way[3][1]
+    assert "flatter" in report.way_of_the_data(load_params(), statistics, features, features, version)[3][1]
 
 
 def test_missing_outputs_are_one_clear_line(tmp_path: Path) -> None:

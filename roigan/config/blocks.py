@@ -84,11 +84,11 @@ class MaskParams(Block):
 
 
 class FeatureParams(Block):
-    """Stage `features`: the network behind the perceptual loss, FID and KID."""
+    """Stage `features`: a network that looks at images, for the perceptual loss or for FID and KID."""
 
-    network: Literal["local", "vgg16", "inception"]
+    network: Literal["local", "efficientnet_lite0", "vgg16", "inception"]
     path: str | None = None
-    """Weights of vgg16 or inception as a local file; None lets torchvision download them."""
+    """Weights as a local file; None: as they come with a package (efficientnet_lite0) or are downloaded."""
     width: Positive = 24
     """Channels of the local network's first layer; it has four times as many features."""
     steps: Positive = 300
@@ -225,6 +225,9 @@ class RegisterParams(Block):
 class EvaluateParams(Block):
     """Stage `evaluate`."""
 
+    judge: FeatureParams | None = None
+    """The network behind FID, KID, P-IDS and the perceptual distance; None: that of the training, which has
+    learnt to please it."""
     limit: Positive | None = None
     """At most this many test images; None takes all."""
     batch_size: Positive = 200

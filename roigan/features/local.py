@@ -19,13 +19,16 @@ from torch.nn import functional as F
 
 from roigan.config import FeatureParams
 from roigan.features.fitting import fit
+from roigan.features.trunk import Trunk
 from roigan.images.arrays import to_float
 
 STRIDE = 8  # of the last map: side of a cell in pixels
 
 
-class LocalTrunk(nn.Module):
+class LocalTrunk(Trunk):
     """Six 3x3 convolutions in three stages of stride 2; the maps after every ReLU."""
+
+    standardised = True
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()

@@ -1,8 +1,11 @@
-"""The feature network: what the perceptual loss, FID and KID look at images through.
+"""Feature networks: what the perceptual loss, FID and KID look at images through.
 
-`local` is trained on the prepared images (features_local.py); `vgg16` and `inception` are torchvision's,
-with its ImageNet weights. They are calibrated alike on training images: every map is divided by its mean
-absolute value, so that one weight of the perceptual loss means the same for all of them.
+`local` is trained on the prepared images (local.py); `efficientnet_lite0` has ImageNet weights that come as
+a package (efficientnet.py); `vgg16` and `inception` are torchvision's (pretrained.py). They are calibrated
+alike on training images: every map is divided by its mean absolute value, so that one weight of the
+perceptual loss means the same for all of them.
+
+There are two of them, for two tasks: what a training has looked through cannot judge it (`evaluate.judge`).
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from torch import Tensor, nn
 from roigan.config import FeatureParams
 from roigan.errors import UserError
 from roigan.features.local import LocalTrunk, train_local
+from roigan.features.trunk import Trunk
 from roigan.files.tensors import save_tensors, sha256_of
 from roigan.images.arrays import load_labels, load_split, load_statistics, to_float
 
@@ -29,21 +33,22 @@ BATCH = 64  # images at a time; bounds memory only
 class FeatureNetwork(nn.Module):
     """A frozen network with calibrated maps and embeddings.
 
-    name: "local", "vgg16" or "inception"; sha256: of the weights file ("" before it is saved).
+    name: as in params.yaml; sha256: of the weights file ("" before it is saved).
     """
 
     scales: Tensor
     centre: Tensor
     spread: Tensor
 
-    def __init__(self, name: str, trunk: nn.Module, sha256: str = "") -> None:
+    def __init__(self, name: str, trunk: Trunk, sha256: str = "") -> None:
         super().__init__()
         self.name, self.trunk, self.sha256 = name, trunk, sha256
         with torch.no_grad():
-            maps = trunk(torch.zeros(1, _channels(trunk), 64, 64))
+            maps = trunk(torch.zeros(1, trunk.channels, 64, 64))
+        features = sum(maps[i].shape[1] for i in trunk.pooled)
         self.register_buffer("scales", torch.ones(len(maps)))
-        self.register_buffer("centre", torch.zeros(maps[-1].shape[1]))
-        self.register_buffer("spread", torch.ones(maps[-1].shape[1]))
+        self.register_buffer("centre", torch.zeros(features))
+        self.register_buffer("spread", torch.ones(features))
         self.requires_grad_(False)
         self.eval()
 
@@ -52,7 +57,7 @@ class FeatureNetwork(nn.Module):
         return super().train(False)
 
     def maps(self, x: Tensor) -> list[Tensor]:
-        """x [B, C, H, W] in [-1, 1] -> ReLU maps [B, c_l, h_l, w_l] with a mean of about 1, differentiable
+        """x [B, C, H, W] in [-1, 1] -> maps [B, c_l, h_l, w_l] with a mean size of about 1, differentiable
         in x."""
         return [m / scale for m, scale in zip(self.trunk(x), self.scales, strict=True)]
 
@@ -62,16 +67,16 @@ class FeatureNetwork(nn.Module):
         return self.scales.device
 
     def embed(self, x: Tensor) -> Tensor:
-        """x [B, C, H, W] in [-1, 1] -> [B, F], the last map averaged over the image.
+        """x [B, C, H, W] in [-1, 1] -> [B, F], the last map or maps averaged over the image.
 
-        For `local` each feature is standardised on the training images (mean 0, variance 1); the others
-        keep the scale that papers use.
+        For `local` and `efficientnet_lite0` each feature is standardised on the training images (mean 0,
+        variance 1); the others keep the scale that papers use.
         """
         return self.embedding(self.maps(x))
 
     def embedding(self, maps: list[Tensor]) -> Tensor:
         """The embedding [B, F] that belongs to the result of `maps`."""
-        return (maps[-1].mean((2, 3)) * self.scales[-1] - self.centre) / self.spread
+        return (_pooled(self.trunk, maps, self.scales) - self.centre) / self.spread
 
     @torch.no_grad()
     def embed_images(self, images: np.ndarray) -> Tensor:
@@ -81,37 +86,37 @@ class FeatureNetwork(nn.Module):
         return torch.cat(parts).cpu()
 
 
-def _channels(trunk: nn.Module) -> int:
-    return trunk.channels if isinstance(trunk, LocalTrunk) else 3
+def _pooled(trunk: Trunk, maps: list[Tensor], scales: Tensor) -> Tensor:
+    return torch.cat([maps[i].mean((2, 3)) * scales[i] for i in trunk.pooled], 1)
 
 
 def calibrate(network: FeatureNetwork, images: np.ndarray) -> None:
-    """Set the scales of the maps (and, for `local`, of the embedding) from uint8 images [N, H, W, C]."""
+    """Set the scales of the maps (and of the embedding, where it has any) from uint8 images [N, H, W, C]."""
     sums = torch.zeros(len(network.scales), dtype=torch.float64)
-    pooled = []
+    ones, pooled = torch.ones_like(network.scales), []
     with torch.no_grad():
         for i in range(0, len(images), BATCH):
             maps = network.trunk(to_float(images[i : i + BATCH]))
             sums += torch.stack([m.abs().mean((1, 2, 3)).sum() for m in maps]).double()
-            pooled.append(maps[-1].mean((2, 3)))
+            pooled.append(_pooled(network.trunk, maps, ones))
     network.scales.copy_((sums / len(images)).clamp_min(1e-6))
-    if network.name == "local":
+    if network.trunk.standardised:
         e = torch.cat(pooled)
         network.centre.copy_(e.mean(0))
         network.spread.copy_(e.std(0).clamp_min(0.01 * e.std(0).max()))  # a dead feature stays small
 
 
 def make_features(prepared: Path, params: FeatureParams, folder: Path) -> FeatureNetwork:
-    """Train or fetch the network, calibrate it on the training images and save it into `folder`.
+    """Train or fetch a network, calibrate it on the training images and save it into `folder`.
 
     prepared: output of the stage `prepare`. Raises UserError where weights cannot be had.
     """
     images = load_split(prepared, "train")
     about: dict[str, Any] = {"network": params.network, "channels": images.shape[-1]}
     if params.network == "local":
-        trunk, accuracy = train_local(np.asarray(images), _classes(prepared), params)
+        local, accuracy = train_local(np.asarray(images), _classes(prepared), params)
         about |= {"width": params.width, "seed": params.seed, "accuracy": round(accuracy, 4)}
-        network = FeatureNetwork("local", trunk)
+        network = FeatureNetwork("local", local)
     else:
         from roigan.features import pretrained  # torchvision takes seconds to import
 
@@ -160,7 +165,7 @@ def load_features(folder: Path) -> FeatureNetwork:
     if sha256 != about["sha256"]:
         raise UserError(f"{weights} is not the network that config.json describes; run dvc repro -f features")
     if about["network"] == "local":
-        trunk: nn.Module = LocalTrunk(about["channels"], about["width"])
+        trunk: Trunk = LocalTrunk(about["channels"], about["width"])
     else:
         from roigan.features import pretrained
 

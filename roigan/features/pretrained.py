@@ -1,12 +1,14 @@
-"""The feature networks `vgg16` (Simonyan and Zisserman 2015) and `inception` (v3, Szegedy et al. 2016).
+"""The feature networks that ImageNet has trained: where their weights come from, and two of torchvision's.
 
-torchvision's architectures with its ImageNet weights, from a local file (.pth or .safetensors) or
-downloaded. FID with these is comparable between runs of this project, not with papers: those use the
-weights of another Inception.
+`vgg16` (Simonyan and Zisserman 2015) and `inception` (v3, Szegedy et al. 2016) are torchvision's
+architectures with its weights, from a local file (.pth or .safetensors) or downloaded; efficientnet.py has
+the third. FID with these is comparable between runs of this project, not with papers: those use the weights
+of another Inception.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -16,12 +18,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from roigan.errors import UserError, brief
+from roigan.features import efficientnet
+from roigan.features.trunk import Trunk
 from roigan.files import paths
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-class ImageNetTrunk(nn.Module):
+class ImageNetTrunk(Trunk):
     """Brings images into the form that ImageNet networks were trained on, and collects their maps."""
 
     mean: Tensor
@@ -84,35 +88,46 @@ class Inception(nn.Module):
         return maps
 
 
-BODIES = {"vgg16": Vgg16, "inception": Inception}
 WEIGHTS = {
     "vgg16": torchvision.models.VGG16_Weights.IMAGENET1K_V1,
     "inception": torchvision.models.Inception_V3_Weights.IMAGENET1K_V1,
 }
-PREFIX = {"vgg16": "", "inception": "blocks."}  # from the names in torchvision's files to ours
+TRUNKS: dict[str, Callable[[], Trunk]] = {
+    "vgg16": lambda: ImageNetTrunk(Vgg16()),
+    "inception": lambda: ImageNetTrunk(Inception()),
+    "efficientnet_lite0": efficientnet.EfficientNetLite0,
+}
+NAMES: dict[str, Callable[[dict[str, Tensor]], dict[str, Tensor]]] = {
+    "vgg16": lambda weights: {f"body.{key}": tensor for key, tensor in weights.items()},
+    "inception": lambda weights: {f"body.blocks.{key}": tensor for key, tensor in weights.items()},
+    "efficientnet_lite0": efficientnet.folded,
+}
+"""From what lies in a file to the names of ours."""
 
 
-def build(name: str) -> ImageNetTrunk:
+def build(name: str) -> Trunk:
     """The network without its weights."""
-    return ImageNetTrunk(BODIES[name]())
+    return TRUNKS[name]()
 
 
-def load(name: str, path: str | None) -> ImageNetTrunk:
-    """The network with weights from a file, or downloaded where `path` is None.
+def load(name: str, path: str | None) -> Trunk:
+    """The network with weights from a file; where `path` is None, from its package or downloaded.
 
     Raises UserError where neither works.
     """
-    weights = _download(name) if path is None else _read(paths.home() / Path(path).expanduser())
+    if path is not None:
+        weights = _read(paths.home() / Path(path).expanduser())
+    elif name in WEIGHTS:
+        weights = _download(name)
+    else:
+        weights = _read(efficientnet.weights_file())
     trunk = build(name)
-    wanted = trunk.body.state_dict()
-    found = {PREFIX[name] + key: tensor for key, tensor in weights.items()}
+    wanted = trunk.state_dict()
+    found = NAMES[name](weights)
     for key, tensor in wanted.items():
         if key not in found or found[key].shape != tensor.shape:
-            lacking = key.removeprefix(PREFIX[name])
-            raise UserError(
-                f"features.path: {path} does not hold torchvision's {name} ({lacking} is missing or differs)"
-            )
-    trunk.body.load_state_dict({key: found[key] for key in wanted})
+            raise UserError(f"features.path: {path} does not hold {name} ({key} is missing or differs)")
+    trunk.load_state_dict({key: found[key] for key in wanted})
     return trunk
 
 

@@ -8,6 +8,7 @@ PREPARED = Path("data/prepared")  # train.npy, val.npy, test.npy, manifest.parqu
 MASKS = Path("data/masks")  # FAMILY.npz, masks.png
 TRAINING_MASKS = Path("data/training_masks")  # FAMILY.npz, where masks.cached says so; statistics.json
 FEATURES = Path("data/features")  # network.safetensors, config.json
+JUDGE = Path("data/judge")  # the same, of evaluate.judge
 MODEL = Path("models/roigan")  # generator.safetensors, config.json, states/STEP.safetensors
 PRIOR = Path("models/prior")  # the same, where params.yaml has a prior
 REPORTS = Path("reports")

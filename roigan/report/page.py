@@ -167,23 +167,29 @@ def training_verdict(history: pd.DataFrame, dead: float) -> tuple[bool, str]:
 
 
 def way_of_the_data(
-    params: Params, statistics: Mapping[str, Any], features: Mapping[str, Any], version: Any
+    params: Params,
+    statistics: Mapping[str, Any],
+    features: Mapping[str, Any],
+    judge: Mapping[str, Any],
+    version: Any,
 ) -> list[tuple[str, str, str]]:
     """The lineage: (step, what, hash) from the data to the registered version.
 
-    statistics: data/prepared/statistics.json; features: data/features/config.json; version: the registry's
-    record with its name, number, run_id and tags.
+    statistics: data/prepared/statistics.json; features, judge: config.json in data/features and data/judge;
+    version: the registry's record with its name, number, run_id and tags.
     """
     counts = ", ".join(f"{count} {split}" for split, count in statistics["counts"].items())
     size, tags = statistics["image_size"], version.tags
     data = f"{statistics['source']}, {size} x {size}, {counts}"
-    taught = "these images" if features.get("trained_on") == statistics["data"] else "other images"
+    biased = ", which the training has learnt to please: its figures flatter"
+    apart = judge["sha256"] != features["sha256"]
     code = f"at commit {tags['git.commit']}" if "git.commit" in tags else "outside version control"
     run = f"{params.train.steps} steps of {params.train.batch_size} images, {code}; MLflow run"
     return [
         ("data", data, statistics["data"]),
         ("masks", ", ".join(params.masks.evaluate), tags.get("masks", "")),
-        ("features", f"{features['network']}, trained on {taught}", features["sha256"]),
+        ("features", features["network"], features["sha256"]),
+        ("judge", judge["network"] + ("" if apart else biased), judge["sha256"]),
         ("parameters", "params.yaml, below", params.fingerprint()),
         ("run", run, version.run_id or ""),
         ("version", f"{version.name}, version {version.version}; weights", tags.get("sha256", "")),

@@ -118,7 +118,7 @@ def scores(folder: Path, terms: Mapping[str, float], own: Params, root: Path) ->
         params = own.evaluate.model_copy(update={"limit": own.tune.images})
         val, features = (
             load_split(root / paths.PREPARED, "val"),
-            load_features(root / paths.FEATURES).to(device),
+            load_features(root / paths.JUDGE).to(device),
         )
         if own.evaluate.whole:  # G's own image is what counts
             table = measure({}, val, masks, features, params, {"trial": whole(model)}).table
