@@ -30,6 +30,7 @@ from roigan.training.allocator import keep_memory
 from roigan.training.precision import choose_precision
 
 THESIS = {"model.width": 1.0}
+COLOUR = {"data.image_size": 64, "data.channels": 3}
 ROUNDS, WARM_UP = 12, 2
 
 
@@ -88,7 +89,7 @@ class Prepared(NamedTuple):
 def prepare(on: torch.device, changes: dict[str, Any]) -> Prepared:
     """The default parameters, changed, on a device, with the batch and the precision that suit it."""
     n = 64 if on.type == "cuda" else 16
-    params = changed(load_params(), {"train.batch_size": n, **changes})
+    params = changed(load_params(), {**COLOUR, "train.batch_size": n, **changes})
     precision, _ = choose_precision(params.train.precision, on)
     torch.manual_seed(0)
     perceptual = FeatureNetwork("vgg16", build("vgg16")).to(on)

@@ -4,6 +4,7 @@ if all of them hold."""
 import json
 from typing import Any
 
+import pandas as pd
 import torch
 
 from roigan.config import load_params
@@ -51,7 +52,7 @@ def main() -> None:
         json.dumps({mask: row.dropna().to_dict() for mask, row in mine.iterrows()}, indent=1) + "\n"
     )
     asked = [gate for gate in params.gates if rival or registry.CHAMPION not in (gate.below, gate.above)]
-    gates = judge(asked, table, model.system, scored, params.evaluate)
+    gates = judge(asked, table, model.system, scored, params.evaluate, pd.read_csv(paths.CONTROL))
     promoted, reason = all(gate["passed"] for gate in gates), summary(gates)
     network = {"network": features.name, "sha256": features.sha256}
     verdict = {"name": name, "sha256": sha256, "promoted": promoted, "gates": gates, "features": network}

@@ -135,6 +135,9 @@ def test_nearest_is_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
         np.testing.assert_array_equal(to_uint8(y[i]), expected)
 
 
+NONE = pd.DataFrame({"control": pd.Series(dtype=str), "read": pd.Series(dtype=float)})  # a model without any
+
+
 def table_of(value: float) -> pd.DataFrame:
     rows = [("mine", "ellipse", value), ("fmm", "ellipse", 10.0)]
     return pd.DataFrame(rows, columns=["method", "mask", "fid"])
@@ -151,7 +154,7 @@ def table_of(value: float) -> pd.DataFrame:
     ],
 )
 def test_gates(gate: Gate, value: float, passed: bool) -> None:
-    (found,) = judge([gate], table_of(value), "mine", {}, PARAMS)
+    (found,) = judge([gate], table_of(value), "mine", {}, PARAMS, NONE)
     assert found["passed"] is passed
 
 
@@ -160,7 +163,7 @@ def test_a_gate_says_what_it_asked_for() -> None:
         Gate(metric="fid", mask="ellipse", below="fmm"),
         Gate(metric="fid", mask="ellipse", above=2.5, margin=9.0),
     ]
-    first, second = judge(gates, table_of(12.0), "mine", {}, PARAMS)
+    first, second = judge(gates, table_of(12.0), "mine", {}, PARAMS, NONE)
     assert first == {
         "gate": "fid under ellipse below fmm",
         "value": 12.0,
@@ -174,15 +177,28 @@ def test_a_gate_says_what_it_asked_for() -> None:
     assert summary([second]) == "1 of 1 gates hold"
 
 
+def test_a_gate_on_what_is_read_of_the_controls() -> None:
+    control = pd.DataFrame({"control": ["c0", "c1", "c2", "k0"], "read": [0.9, 0.8, -0.1, 0.45]})
+    gates = [Gate(control="sliders", above=0.7), Gate(control="codes", above=0.5)]
+    sliders, codes = judge(gates, table_of(1.0), "mine", {}, PARAMS, control)
+    assert (sliders["value"], sliders["passed"]) == (0.8, True)  # the median
+    assert (codes["value"], codes["passed"]) == (0.45, False)
+    assert summary([codes]) == "codes read above 0.5 fails (0.45 against 0.5)"
+    assert not judge(gates, table_of(1.0), "mine", {}, PARAMS, NONE)[0]["passed"]
+    for wrong in ({"control": "codes", "above": "fmm"}, {"metric": "fid", "above": 1}, {"above": 1}):
+        with pytest.raises(ValueError, match="a gate"):
+            Gate.model_validate(wrong)
+
+
 @pytest.mark.parametrize(("margin", "passed"), [(1.9, True), (2.0, False), (-1.0, True)])
 def test_a_margin_is_what_it_must_be_better_by(margin: float, passed: bool) -> None:
     gate = Gate(metric="fid", mask="ellipse", below="fmm", margin=margin)
-    assert judge([gate], table_of(8.0), "mine", {}, PARAMS)[0]["passed"] is passed
+    assert judge([gate], table_of(8.0), "mine", {}, PARAMS, NONE)[0]["passed"] is passed
 
 
 def test_a_champion_that_cannot_be_compared_is_not_beaten() -> None:
     (found,) = judge(
-        [Gate(metric="fid", mask="ellipse", below="champion")], table_of(1.0), "mine", {}, PARAMS
+        [Gate(metric="fid", mask="ellipse", below="champion")], table_of(1.0), "mine", {}, PARAMS, NONE
     )
     assert np.isnan(found["bound"])
     assert not found["passed"]
@@ -203,16 +219,16 @@ def test_a_difference_that_chance_may_have_made_is_not_enough(metric: str) -> No
     rivals = {"mine": brightened(0.1), "twin": brightened(0.1), "fmm": noise}
     table, scored = measure(rivals, pictures(200), {"ellipse": ellipses()}, network(), PARAMS)
     gates = [Gate(metric=metric, mask="ellipse", below="fmm")]
-    (clear,) = judge(gates, table, "mine", scored, PARAMS)
+    (clear,) = judge(gates, table, "mine", scored, PARAMS, NONE)
     assert clear["passed"]
     assert 0 < clear["uncertainty"] < clear["bound"] - clear["value"]
     twin = {key: scored["twin" if key[0] == "fmm" else key[0], key[1]] for key in scored}
-    (same,) = judge(gates, table.replace({"method": {"fmm": "x", "twin": "fmm"}}), "mine", twin, PARAMS)
+    (same,) = judge(gates, table.replace({"method": {"fmm": "x", "twin": "fmm"}}), "mine", twin, PARAMS, NONE)
     assert same["uncertainty"] == 0  # the same images on both sides: chance moves both alike
     assert not same["passed"]
-    (alone,) = judge([Gate(metric=metric, mask="ellipse", below=99.0)], table, "mine", scored, PARAMS)
+    (alone,) = judge([Gate(metric=metric, mask="ellipse", below=99.0)], table, "mine", scored, PARAMS, NONE)
     assert alone["uncertainty"] > 0
-    (again,) = judge(gates, table, "mine", scored, PARAMS)
+    (again,) = judge(gates, table, "mine", scored, PARAMS, NONE)
     assert again == clear  # seeded
 
 

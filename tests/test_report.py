@@ -95,6 +95,16 @@ def test_the_report_says_when_the_discriminator_is_dead(hinge: list[float], well
     assert word in verdict[1].split(":")[0]
 
 
+def test_the_report_says_when_the_controls_do_not_act() -> None:
+    control = pd.DataFrame({"control": ["c0", "c1", "k0"], "read": [0.9, 0.8, 0.4]})
+    well, said = report.control_verdict(control)
+    assert not well
+    assert "R² of 0.85" in said
+    assert "accuracy of 0.40" in said
+    assert report.control_verdict(control[:2])[0]
+    assert report.control_verdict(control[:0]) == (True, "")
+
+
 def test_dead_value_follows_the_weight(history: pd.DataFrame) -> None:
     halved = history.assign(**{"D/adv": [1.0, 1.0, 1.0, 1.0]})
     assert report.training_verdict(halved, dead=1.0)[0] is False

@@ -25,9 +25,9 @@ class Block(BaseModel):
 class DataParams(Block):
     """Stage `prepare`: a source becomes packed uint8 arrays."""
 
-    source: Literal["photos", "digits", "drawn", "folder", "celeba", "mnist", "fashion_mnist"]
+    source: Literal["mnist_5k", "photos", "digits", "drawn", "folder", "celeba", "mnist", "fashion_mnist"]
     path: str | None = None
-    """Folder or zip of the source; None for the sources that need none (photos, digits, drawn)."""
+    """Folder or zip of the source; None for the sources that need none (mnist_5k, photos, digits, drawn)."""
     image_size: Literal[16, 28, 32, 64, 128, 256]
     """Side in pixels; 28 is MNIST's own."""
     channels: Literal[1, 3]
@@ -274,10 +274,12 @@ class Gate(Block):
     """A condition for promotion: `metric` under `mask` is below (or above) a number or a method's value.
 
     Against `champion`, the model that has the alias, on the same test images; it holds where there is none.
+    Or: what is read of the controls, the median of R2 (sliders) or of accuracy (codes), is above a number.
     """
 
-    metric: MetricName
-    mask: MaskFamily
+    metric: MetricName | None = None
+    mask: MaskFamily | None = None
+    control: Literal["sliders", "codes"] | None = None
     below: float | Method | None = None
     above: float | Method | None = None
     margin: Annotated[float, Field(allow_inf_nan=False)] = 0.0
@@ -287,4 +289,8 @@ class Gate(Block):
     def _one_side(self) -> Gate:
         if (self.below is None) == (self.above is None):
             raise ValueError("a gate has either `below` or `above`")
+        if (self.control is None) == (self.metric is None) or (self.metric is None) != (self.mask is None):
+            raise ValueError("a gate has either `metric` and `mask`, or `control`")
+        if self.control and isinstance(self.below if self.above is None else self.above, str):
+            raise ValueError("a gate on `control` compares with a number")
         return self

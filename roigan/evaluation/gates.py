@@ -12,6 +12,8 @@ import pandas as pd
 from roigan.config import EvaluateParams, Gate
 from roigan.evaluation.bootstrap import Scored, deviation
 
+PREFIX = {"sliders": "c", "codes": "k"}  # of their names in the table of controls
+
 
 def judge(
     gates: Sequence[Gate],
@@ -19,13 +21,14 @@ def judge(
     method: str,
     scored: Mapping[tuple[str, str], Scored],
     params: EvaluateParams,
+    control: pd.DataFrame,
 ) -> list[dict[str, Any]]:
     """Each gate with what was found: gate (a sentence), value, bound, uncertainty, passed.
 
-    table, scored: as `measure` returns them; method: whose promotion it is. A gate must hold at the worse end
-    of the confidence interval of value - bound, which reaches `uncertainty` to either side (None: not known
-    for this metric, the values stand as they are). A value or bound that is missing or not a number passes no
-    gate.
+    table, scored: as `measure` returns them; method: whose promotion it is; control: as `examine` returns it.
+    A gate must hold at the worse end of the confidence interval of value - bound, which reaches `uncertainty`
+    to either side (None: not known for this metric, the values stand as they are). A value or bound that is
+    missing or not a number passes no gate.
     """
     measured = table.set_index(["method", "mask"])
     width = statistics.NormalDist().inv_cdf((1 + params.confidence) / 2)  # in standard deviations
@@ -33,14 +36,14 @@ def judge(
     for gate in gates:
         side, bound = ("below", gate.below) if gate.below is not None else ("above", gate.above)
         rival = bound if isinstance(bound, str) else None
-        value = _value(measured, method, gate)
+        value = read(control, gate.control) if gate.control else _value(measured, method, gate)
         limit = _value(measured, rival, gate) if rival else float(bound or 0)
         spread = _deviation(gate, method, rival, scored, params)
         better = limit - value if side == "below" else value - limit
         demanded = (rival or f"{limit:g}") + (f" by {gate.margin:g}" if gate.margin else "")
         found.append(
             {
-                "gate": f"{gate.metric} under {gate.mask} {side} {demanded}",
+                "gate": f"{_subject(gate)} {side} {demanded}",
                 "value": value,
                 "bound": limit,
                 "uncertainty": None if spread is None else width * spread,
@@ -50,9 +53,19 @@ def judge(
     return found
 
 
+def read(control: pd.DataFrame, kind: str) -> float:
+    """What a reader makes of the sliders (median R2) or the codes (median accuracy); nan: there are none."""
+    return float(control.loc[control["control"].str.startswith(PREFIX[kind]), "read"].median())
+
+
+def _subject(gate: Gate) -> str:
+    return f"{gate.control} read" if gate.control else f"{gate.metric} under {gate.mask}"
+
+
 def _value(measured: pd.DataFrame, method: str, gate: Gate) -> float:
-    row = (method, gate.mask)
-    return float(measured[gate.metric].get(row, math.nan)) if gate.metric in measured else math.nan
+    row = (method, str(gate.mask))
+    known = gate.metric is not None and gate.metric in measured
+    return float(measured[gate.metric].get(row, math.nan)) if known else math.nan
 
 
 def _deviation(
@@ -62,7 +75,9 @@ def _deviation(
     scored: Mapping[tuple[str, str], Scored],
     params: EvaluateParams,
 ) -> float | None:
-    mine, other, real = (scored.get((name, gate.mask)) for name in (method, rival or method, "real"))
+    if gate.metric is None:
+        return None
+    mine, other, real = (scored.get((name, str(gate.mask))) for name in (method, rival or method, "real"))
     if not (mine and other and real):
         return None
     return deviation(

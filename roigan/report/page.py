@@ -18,6 +18,7 @@ from PIL import Image
 from roigan.config import Params
 from roigan.config.reading import write_yaml
 from roigan.errors import UserError
+from roigan.evaluation.gates import PREFIX, read
 from roigan.evaluation.metrics.records import METRICS, Metric
 from roigan.systems.by_name import SYSTEMS
 
@@ -41,6 +42,7 @@ METHODS |= {
 }
 FLOOR = "real"  # all others compete
 
+LEGIBLE = 0.5  # R2 or accuracy below which a control is said not to act
 FLAT = 0.05  # D/adv counts as unmoved within this share of its chance level
 
 
@@ -89,6 +91,7 @@ def render(
         control=control_rows(control),
         promotion=promotion,
         training=training_verdict(history, chance_level(params)),
+        controls=control_verdict(control),
         lineage=lineage,
         figures=figures,
     )
@@ -163,6 +166,22 @@ def training_verdict(history: pd.DataFrame, dead: float) -> tuple[bool, str]:
     return True, (
         f"The discriminator is alive: its loss D/adv went from {loss.iloc[0]:.2f} to {loss.iloc[-1]:.2f} "
         f"({dead:.3g} would be dead, 0 would be a discriminator that wins outright)."
+    )
+
+
+def control_verdict(control: pd.DataFrame) -> tuple[bool, str]:
+    """(is it well, a sentence) on whether the sliders and codes act; the sentence is empty without any."""
+    found = {kind: read(control, kind) for kind in PREFIX}
+    known = {kind: value for kind, value in found.items() if np.isfinite(value)}
+    said = ", ".join(
+        f"{kind} with a median {'R²' if kind == 'sliders' else 'accuracy'} of {value:.2f}"
+        for kind, value in known.items()
+    )
+    if all(value >= LEGIBLE for value in known.values()):
+        return True, f"The controls act: a new network reads {said} from completed images." if known else ""
+    return False, (
+        f"The controls do not act: a new network reads {said} from completed images; below {LEGIBLE} a "
+        "person will see little of them. Raise losses.info, or train longer."
     )
 
 

