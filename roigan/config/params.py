@@ -70,7 +70,7 @@ class Params(Block):
     @model_validator(mode="after")
     def _gates_are_measured(self) -> Params:
         for gate in self.gates:
-            if gate.mask not in self.masks.evaluate:
+            if gate.mask and gate.mask not in self.masks.evaluate:
                 raise ValueError(f"gates: mask {gate.mask!r} is not in masks.evaluate")
         return self
 

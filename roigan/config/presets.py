@@ -15,7 +15,7 @@ from roigan.errors import UserError, brief
 from roigan.files.atomic import writing
 
 SYSTEM_BLOCKS = ("model", "losses")  # every system has its own keys in them
-WHOLE = ("tune.space",)  # what is listed in it is all there is
+WHOLE = ("masks.train", "tune.space")  # what is listed in it is all there is
 
 
 def apply(preset: Path, params: Path = Path("params.yaml")) -> list[str]:
