@@ -6,13 +6,12 @@ MODEL: a folder with weights and config (releases/faces64, say); DATASET: the na
 of the training, for the record. The stages `prepare`, `masks` and `features` must have run. Rows of the same
 dataset, method and seed are replaced.
 
-The perceptual loss of the training and FID look through the same network, which flatters; so every score is
-taken twice: by that network and by one that no generator has seen (column `judge`).
+Every score is taken twice (column `judge`): by the network that the training has looked through, which
+flatters, and by `evaluate.judge`.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -21,17 +20,16 @@ import torch
 from torch import Tensor
 
 from benchmarks.measuring import provenance
-from roigan.config import Params, load_params
+from roigan.config import load_params
 from roigan.corruptions.cache import load_cache
 from roigan.errors import UserError, exit_on_user_error
 from roigan.evaluation.completion import measure, methods
-from roigan.features.network import FeatureNetwork, load_features, make_features
+from roigan.features.network import FeatureNetwork, load_features
 from roigan.files import paths
 from roigan.images.arrays import load_split, load_statistics
 from roigan.systems.model import Model
 
 RESULTS = Path("docs/results/roigan.csv")
-JUDGE = Path("data/judge")
 
 
 def main() -> None:
@@ -45,7 +43,7 @@ def main() -> None:
     completions = methods(params, model, load_split(paths.PREPARED, "train"))
     test = load_split(paths.PREPARED, "test")
     tables = []
-    for judge, features in judges(params).items():
+    for judge, features in judges().items():
         table = measure(completions, test, masks, features, params.evaluate).table
         floor = table[table["method"] == "real"].set_index("mask")["fid"]
         fmm = table[table["method"] == "fmm"].set_index("mask")["fid"]
@@ -66,17 +64,10 @@ def main() -> None:
     print(shown[["judge", "method", "mask", *measured(shown)]].to_string(index=False, float_format="%.4g"))
 
 
-def judges(params: Params) -> dict[str, FeatureNetwork]:
-    """By name: the network of the training, and another of the same images, another seed and twice the width.
-
-    The second is made where it is missing or another one.
-    """
-    config, own = JUDGE / "config.json", params.features
-    changes = {"network": "local", "seed": own.seed + 1, "width": 2 * own.width}
-    wanted = {**changes, "trained_on": load_statistics(paths.PREPARED)["data"]}
-    if not config.is_file() or not wanted.items() <= json.loads(config.read_text()).items():
-        make_features(paths.PREPARED, own.model_copy(update=changes), JUDGE)
-    return {"training": load_features(paths.FEATURES), "independent": load_features(JUDGE)}
+def judges() -> dict[str, FeatureNetwork]:
+    """By name: the network of the training, and `evaluate.judge` by its own name."""
+    judge = load_features(paths.JUDGE)
+    return {"training": load_features(paths.FEATURES), judge.name: judge}
 
 
 def replaced(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
