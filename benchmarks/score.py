@@ -4,7 +4,7 @@
 
 MODEL: a folder with weights and config (releases/faces64, say); DATASET: the name in the first column; SEED:
 of the training, for the record. The stages `prepare`, `masks` and `features` must have run. Rows of the same
-dataset, method and seed are replaced.
+dataset, judge, method and seed are replaced.
 
 Every score is taken twice (column `judge`): by the network that the training has looked through, which
 flatters, and by `evaluate.judge`.
@@ -43,7 +43,7 @@ def main() -> None:
     completions = methods(params, model, load_split(paths.PREPARED, "train"))
     test = load_split(paths.PREPARED, "test")
     tables = []
-    for judge, features in judges().items():
+    for judge, features in judges(model).items():
         table = measure(completions, test, masks, features, params.evaluate).table
         floor = table[table["method"] == "real"].set_index("mask")["fid"]
         fmm = table[table["method"] == "fmm"].set_index("mask")["fid"]
@@ -64,15 +64,16 @@ def main() -> None:
     print(shown[["judge", "method", "mask", *measured(shown)]].to_string(index=False, float_format="%.4g"))
 
 
-def judges() -> dict[str, FeatureNetwork]:
-    """By name: the network of the training, and `evaluate.judge` by its own name."""
-    judge = load_features(paths.JUDGE)
-    return {"training": load_features(paths.FEATURES), judge.name: judge}
+def judges(model: Model) -> dict[str, FeatureNetwork]:
+    """By name: `evaluate.judge`, and the network of the training, where it is the one that lies here."""
+    judge, seen = load_features(paths.JUDGE), load_features(paths.FEATURES)
+    known = model.config.get("features", {}).get("sha256") == seen.sha256
+    return {judge.name: judge} | ({"training": seen} if known else {})
 
 
 def replaced(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
-    """Both tables, without those rows of `old` whose dataset, method and seed `new` has too."""
-    key = ["dataset", "method", "seed"]
+    """Both tables, without those rows of `old` whose dataset, judge, method and seed `new` has too."""
+    key = ["dataset", "judge", "method", "seed"]
     again = pd.MultiIndex.from_frame(old[key]).isin(pd.MultiIndex.from_frame(new[key]))
     return new if again.all() else pd.concat([old[~again], new])
 
