@@ -20,7 +20,8 @@ PARAMS = ControlParams(train=600, test=200, images=4, width=0.125, steps=400, ba
 
 
 class Painter:
-    """Stands in for a model: c0 sets how red the region is, k0 how bright; c1 and k1 do nothing."""
+    """Stands in for a model: c0 sets how red the region is, k0 how bright, the noise a little of the blue;
+    c1 and k1 do nothing."""
 
     image_size, channels = 16, 3
     noise, sliders, codes, values = 1, 2, 2, 2
@@ -28,15 +29,16 @@ class Painter:
     def latent(
         self, n: int, generator: torch.Generator, c: Tensor | None = None, k: Sequence[int] | None = None
     ) -> Tensor:
-        torch.randn(n, 1, generator=generator)
+        z0 = torch.randn(n, 1, generator=generator)
         assert c is not None
         c, k_all = c.expand(n, 2), torch.as_tensor(k).float().expand(n, 2)
-        return torch.cat([c, k_all], 1)
+        return torch.cat([c, k_all, z0], 1)
 
     def complete(self, x: Tensor, M: Tensor, z: Tensor) -> Tensor:
         filling = torch.zeros_like(x)
         filling[:, 0] = 0.8 * z[:, 0, None, None]
         filling[:, 1:] = 1.4 * z[:, 2, None, None, None] - 0.7
+        filling[:, 2] += 0.01 * z[:, 4, None, None]
         return complete(x, filling, M)
 
 
@@ -67,4 +69,14 @@ def test_effects_have_a_closed_form(examined: Examined) -> None:
     assert table.loc["c1", "effect"] == table.loc["k1", "effect"] == 0
     assert (table["leakage"] == 0).all()
     assert table.loc["c0", "consistency"] > 0.5  # the same change in every image
-    assert np.isfinite(table.to_numpy()).all()
+    assert np.isfinite(table.drop("z0").to_numpy()).all()
+
+
+def test_the_effect_of_the_noise_alone(examined: Examined) -> None:
+    """A hundredth of z0 in one channel of three, on the scale [-1, 1], between two draws of it."""
+    n = min(PARAMS.images, 30)
+    draws = [torch.randn(n, 1, generator=torch.Generator().manual_seed(PARAMS.seed + i)) for i in range(8)]
+    apart = torch.stack([(draws[i] - draws[i + 1]).abs().mean() for i in range(0, 8, 2)]).mean().item()
+    noise = examined.table.set_index("control").loc["z0"]
+    assert noise["effect"] == pytest.approx(0.01 * apart / 2 / 3, rel=1e-3)
+    assert np.isnan(noise["read"])

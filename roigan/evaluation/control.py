@@ -7,6 +7,7 @@ may be able to see; what it cannot read does not act.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -28,6 +29,7 @@ from roigan.nets.control_reader import Reader
 from roigan.systems.model import Model
 
 COLUMNS = ["control", "read", "chance", "effect", "leakage", "consistency"]
+NOISE, DRAWS = "z0", 4  # its row in the table; pairs of draws from which its effect is taken
 CHUNK = 64  # images completed at a time; bounds memory only
 Masks = Callable[[int, torch.Generator], Tensor]  # count -> M [count, 1, H, W]
 
@@ -36,9 +38,10 @@ class Examined(NamedTuple):
     """What an examination finds."""
 
     table: pd.DataFrame
-    """One row per control (c0, c1, ... sliders, k0, k1, ... codes). read: R2 of a slider, accuracy of a code;
-    chance: what knows nothing reads; effect: mean absolute difference inside the region between a slider's
-    ends, or values of a code half the list apart, on [0, 1]; leakage: the largest difference outside;
+    """One row per control (c0, c1, ... sliders, k0, k1, ... codes), and one of the noise, z0, which nobody
+    reads. read: R2 of a slider, accuracy of a code; chance: what knows nothing reads; effect: mean absolute
+    difference inside the region between a slider's ends, values of a code half the list apart, or two draws
+    of the noise with sliders and codes as they are, on [0, 1]; leakage: the largest difference outside;
     consistency: mean cosine between the directions in which one change moves the features of different
     images."""
     independence: np.ndarray
@@ -79,6 +82,7 @@ def examine(
     accuracy = (torch.cat(k) == torch.cat(k_read)).float().mean(0)
     read = {f"c{i}": (value, 0.0) for i, value in enumerate(r2.tolist())}
     read |= {f"k{i}": (value, 1 / model.values) for i, value in enumerate(accuracy.tolist())}
+    read[NOISE] = (math.nan, math.nan)
     rows = [
         {
             "control": control,
@@ -152,14 +156,18 @@ def _moved(
     M = masks(n, torch.Generator().manual_seed(params.seed))
 
     def filled(value: float) -> Tensor:
-        c, k = torch.zeros(model.sliders), [0] * model.codes
-        if control[0] == "c":
+        c, k, seed = torch.zeros(model.sliders), [0] * model.codes, params.seed
+        if control == NOISE:
+            seed += int(value)
+        elif control[0] == "c":
             c[index] = value
         else:
             k[index] = int(value)
-        return model.complete(x, M, model.latent(n, torch.Generator().manual_seed(params.seed), c, k))
+        return model.complete(x, M, model.latent(n, torch.Generator().manual_seed(seed), c, k))
 
-    if control[0] == "c":
+    if control == NOISE:
+        pairs = [(filled(2 * i), filled(2 * i + 1)) for i in range(DRAWS)]
+    elif control[0] == "c":
         pairs = [(filled(-1.0), filled(1.0))]
     else:
         apart = model.values // 2  # codes have no ends; next to each other, their values may be alike

@@ -131,9 +131,9 @@ def control_rows(control: pd.DataFrame) -> list[dict[str, str]]:
     return [
         {
             "control": row["control"],
-            "kind": "slider, R²" if row["control"].startswith("c") else "code, accuracy",
-            "read": f"{row['read']:.2f}",
-            "chance": f"{row['chance']:.2f}",
+            "kind": {"c": "slider, R²", "k": "code, accuracy", "z": "noise"}[row["control"][0]],
+            "read": "–" if np.isnan(row["read"]) else f"{row['read']:.2f}",
+            "chance": "–" if np.isnan(row["chance"]) else f"{row['chance']:.2f}",
             "effect": f"{255 * row['effect']:.1f}",
             "consistency": f"{row['consistency']:.2f}",
             "leakage": f"{row['leakage']:g}",
