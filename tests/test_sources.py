@@ -20,7 +20,7 @@ from roigan.datasets import photos
 from roigan.datasets.sources import SPLITS, list_items
 from roigan.datasets.synthetic_faces import CONTINUOUS, DISCRETE, HIDDEN, draw_face, draw_factors
 from roigan.errors import UserError
-from roigan.image_io.decode import Unusable
+from roigan.image_io.contents import Unusable
 
 DATA = Path(__file__).parents[2] / "shared/data"
 

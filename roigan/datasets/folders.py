@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from roigan.errors import UserError, brief
-from roigan.image_io.decode import SUFFIXES, Unusable, is_picture
+from roigan.image_io.contents import Unusable
+from roigan.image_io.decode import SUFFIXES, is_picture
 
 MAX_BYTES = 2**28  # a single picture file of 256 MiB is no training image
 

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from roigan.config import DataParams
 from roigan.datasets.sources import SPLITS, Item, list_items
 from roigan.errors import UserError
-from roigan.image_io.decode import Unusable
+from roigan.image_io.contents import Unusable
 from roigan.images.grids import grid, save_png
 
 SHEET = {"train": 96, "val": 24, "test": 24}

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from roigan.corruptions.corruption import Corruption
 from roigan.errors import UserError
-from roigan.image_io.lossless import Picture, as_channels, look, paint
+from roigan.image_io.lossless import as_channels, look, paint
+from roigan.image_io.reader import Picture
 from roigan.systems.model import Model
 
 

@@ -15,7 +15,7 @@ from roigan.errors import UserError
 if TYPE_CHECKING:
     import numpy as np
 
-    from roigan.image_io.lossless import Picture
+    from roigan.image_io.reader import Picture
 
 
 class Job(NamedTuple):
