@@ -20,7 +20,7 @@ from roigan import cli
 from roigan.config import RoIGANModel, load_params
 from roigan.errors import UserError
 from roigan.inference import inpaint as edit
-from roigan.inference.jobs import pairs, read_batches
+from roigan.inference.jobs import Failures, pairs, read_batches
 from roigan.systems.model import Model, save_model
 from roigan.systems.roigan.networks import Generator
 from roigan.tracking import promotion, registry
@@ -214,7 +214,7 @@ def test_what_is_no_picture_is_passed_over(here: Path, capsys: pytest.CaptureFix
 def test_large_pictures_come_in_smaller_batches(here: Path) -> None:
     jobs = pairs(here / "images", here / "masks", here / "done")
     sizes = [
-        [len(batch) for batch in read_batches(jobs * 3, count, most)]
+        [len(batch) for batch in read_batches(jobs * 3, count, most, Failures(6))]
         for count, most in ((4, 10**9), (4, 1), (10, 1300))
     ]
     assert sizes == [[4, 2], [1] * 6, [3, 3]]

@@ -75,8 +75,8 @@ def _packed(values: np.ndarray, bits: int, fill: int | None, little: bool) -> by
         digits = (rows[..., None] >> np.arange(bits)[::-1]) & 1  # [H, numbers, bits]
         data = np.packbits(digits.reshape(len(rows), -1).astype(np.uint8), axis=1).tobytes()
     if fill == 2:
-        digits = np.unpackbits(np.frombuffer(data, np.uint8)[:, None], axis=1)
-        data = np.packbits(digits[:, ::-1], axis=1).tobytes()
+        octets = np.unpackbits(np.frombuffer(data, np.uint8)[:, None], axis=1)
+        data = np.packbits(octets[:, ::-1], axis=1).tobytes()
     return data
 
 

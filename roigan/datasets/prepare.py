@@ -108,7 +108,7 @@ def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
 
 
 def _write_rejects(rejects: list[dict[str, str]], path: Path, total: int, max_rejected: float) -> None:
-    pd.DataFrame(rejects, columns=["file", "reason"]).to_csv(path, index=False)
+    pd.DataFrame(rejects, columns=["file", "reason"]).to_csv(path, index=False, errors="backslashreplace")
     if len(rejects) > max_rejected * total:
         first = rejects[0]
         raise UserError(

@@ -14,11 +14,16 @@ PNG = b"\x89PNG\r\n\x1a\n"
 TEXT = (b"tEXt", b"zTXt", b"iTXt")
 XMP = b"XML:com.adobe.xmp"
 Tag = ExifTags.Base
+WRITTEN = ("icc_profile", "dpi", "gamma", "exif", "transparency", "compression")
+"""What a picture's `info` may say to those who write it: Pillow takes up some of the rest unasked."""
+LOSSLESS = ("raw", "packbits", "tiff_lzw", "tiff_deflate", "tiff_adobe_deflate")
 KEPT = (
     *(Tag.ImageDescription, Tag.Make, Tag.Model, Tag.Software, Tag.DateTime, Tag.Artist, Tag.HostComputer),
     *(Tag.Copyright, Tag.Rating, Tag.XPTitle, Tag.XPComment, Tag.XPAuthor, Tag.XPKeywords, Tag.XPSubject),
 )
 """Of EXIF, beside what camera and GPS say: not the size and the layout of the file that it comes from."""
+MARK = "Software", "roigan complete"
+"""What a PNG says of the program that wrote it: so an output is not taken for another input."""
 SIZES = (Tag.ExifImageWidth, Tag.ExifImageHeight)
 
 
@@ -48,21 +53,25 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         start = end
 
 
-def described(image: Image.Image, info: dict[Any, Any]) -> dict[Any, Any]:
-    """What is known of a picture, `info`, with EXIF as bytes that are true of it upright, or without EXIF."""
-    info = {**image.info, **info}
-    info.pop("exif", None)
+def upright_exif(image: Image.Image) -> bytes | None:
+    """EXIF that is true of a picture that has been turned upright; None where there is none."""
     try:
         old, new = image.getexif(), Image.Exif()
         new.update({tag: old[tag] for tag in KEPT if tag in old})
         for place in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
             if part := {tag: value for tag, value in old.get_ifd(place).items() if tag not in SIZES}:
                 new.get_ifd(place).update(part)
-        if len(new) or any(new.get_ifd(place) for place in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)):
-            info["exif"] = new.tobytes()
+                new[place] = part
+        return new.tobytes() if len(new) else None
     except Exception:  # Pillow raises nearly anything at a corrupt block, without which the picture is whole
-        return info
-    return info
+        return None
+
+
+def completed_earlier(start: bytes) -> bool:
+    """Whether a file that begins so is a PNG that `options` marked as completed."""
+    return start.startswith(PNG) and any(
+        kind == b"tEXt" and chunk[8:].startswith("\0".join(MARK).encode()) for kind, chunk in _chunks(start)
+    )
 
 
 def options(info: dict[Any, Any], kind: str) -> dict[str, Any]:
@@ -72,8 +81,12 @@ def options(info: dict[Any, Any], kind: str) -> dict[str, Any]:
         given["exif"] = exif
     if dpi := _resolution(info.get("dpi")):
         given["dpi"] = dpi
+    if kind == "TIFF":  # left to itself, Pillow writes JPEG where it has read JPEG
+        packing = info.get("compression")
+        given["compression"] = packing if packing in LOSSLESS else "raw"
     if kind == "PNG":
         given["pnginfo"] = chunks = PngImagePlugin.PngInfo()
+        chunks.add_text(*MARK)
         gamma = info.get("gamma")
         if isinstance(gamma, float) and 0 < gamma * 100_000 < 2**31:
             chunks.add(b"gAMA", struct.pack(">I", round(gamma * 100_000)))
@@ -81,12 +94,12 @@ def options(info: dict[Any, Any], kind: str) -> dict[str, Any]:
 
 
 def _resolution(dpi: Any) -> tuple[float, float] | None:
-    """Dots per inch, where they are two sensible numbers."""
+    """Dots per inch, where they are two sensible numbers; 1 is what Pillow says where a TIFF says nothing."""
     try:
         x, y = (float(number) for number in dpi)
     except (TypeError, ValueError, ArithmeticError):
         return None
-    return (x, y) if all(math.isfinite(number) and 1e-2 < number < 1e6 for number in (x, y)) else None
+    return (x, y) if all(math.isfinite(number) and 1 < number < 1e6 for number in (x, y)) else None
 
 
 def add_to_png(content: bytes, info: dict[Any, Any]) -> bytes:

@@ -18,6 +18,7 @@ import numpy as np
 from PIL import (
     ExifTags,
     Image,
+    ImageFile,
     ImageOps,
     ImagePalette,
     PngImagePlugin,
@@ -28,7 +29,7 @@ from PIL import (
 from roigan.errors import brief
 from roigan.image_io import tiff_tags
 from roigan.image_io.contents import Unusable
-from roigan.image_io.metadata import described, essential, without_text
+from roigan.image_io.metadata import WRITTEN, essential, upright_exif, without_text
 
 
 class DeepColour(np.ndarray):
@@ -43,8 +44,8 @@ class DeepColour(np.ndarray):
 
 
 Picture = Image.Image | np.ndarray
-"""A Pillow image of a mode that can be painted on or, for colour with 16 bits, an array: a DeepColour where it
-was read."""
+"""A Pillow image of a mode that can be painted on or, for colour with 16 bits, an array: a DeepColour where
+it was read."""
 
 Image.init()  # registers all of Pillow's formats, of which these are tried:
 FORMATS: list[str] = [
@@ -76,10 +77,13 @@ def read(content: bytes, exact: bool, min_side: int = 1, max_pixels: int | None 
         _check_header(image, min_side, max_pixels)
         picture: Image.Image | DeepColour
         if isinstance(image, TiffImagePlugin.TiffImageFile):
+            exif = upright_exif(image)  # cannot be read any more once the pixels are
             picture = _read_tiff(image, content, exact)
         else:
             picture = _read_others(image, content, exact)
-        picture.info = described(image, picture.info)
+            exif = upright_exif(image)  # of a PNG, it may come behind the pixels
+        told = {**image.info, **picture.info, "exif": exif}
+        picture.info = {key: told[key] for key in WRITTEN if told.get(key) is not None}
         return picture
 
 
