@@ -242,7 +242,7 @@ def full_exif() -> Image.Exif:
 def test_resolution_profile_gamma_and_exif_are_kept_but_the_rotation(
     tmp_path: Path, kind: str, out: str
 ) -> None:
-    options: dict[str, Any] = {"dpi": (300, 300), "icc_profile": b"a profile", "exif": full_exif()}
+    options: dict[str, Any] = {"dpi": (300, 300), "icc_profile": b"a profile", "exif": full_exif().tobytes()}
     colour = noise(6, 11, 3)
     if kind == "deep":
         like = encode(colour, "PNG", **options)
@@ -276,7 +276,6 @@ def test_a_large_picture_and_its_mask_take_few_bytes_a_pixel(tmp_path: Path) -> 
         import resource, sys
         from pathlib import Path
         import numpy as np
-        import roigan.inference.inpaint
         from roigan.image_io.lossless import look, paint, read_mask, read_picture
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         picture, mask = read_picture(Path(sys.argv[1])), read_mask(Path(sys.argv[2]))

@@ -215,9 +215,7 @@ def _from_celeba(params: DataParams) -> Splits:
         else:
             splits[split].append(_file_item(files, name, params, params.crop or CELEBA_CROP))
     if len(strange) == len(files.names):
-        raise UserError(
-            f"{file} names none of the {len(strange)} images in {path}: not {strange[0]}, for one"
-        )
+        raise UserError(f"{file} names none of the {len(strange)} images in {path}; one is {strange[0]}")
     if strange:
         print(f"note: {file} does not name {len(strange)} images: {strange[0]}, for one", file=sys.stderr)
     for split, items in splits.items():
