@@ -8,6 +8,7 @@ import stat
 import time
 from pathlib import Path
 
+MAX_PIPED = 2**30  # bytes: nobody says beforehand how much it will be
 PATIENCE = 5.0  # seconds: of two programs that a shell starts at once, one is later
 
 
@@ -18,7 +19,7 @@ class Unusable(Exception):
 def read_contents(path: Path, limit: int, pipes: bool = False) -> bytes:
     """All bytes of a file, `limit` at most.
 
-    pipes: whether it may be something else than a regular file, as in `--mask <(convert ...)`. Whoever writes
+    pipes: whether it may be a pipe, as in `--mask <(convert ...)`. Whoever writes
     to a pipe is waited for; where nobody does, only for some seconds. Raises Unusable, and FileNotFoundError
     where nothing lies.
     """
@@ -27,10 +28,12 @@ def read_contents(path: Path, limit: int, pipes: bool = False) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode) and not pipes:
+            pipe = stat.S_ISFIFO(status.st_mode)
+            if not (stat.S_ISREG(status.st_mode) or (pipes and pipe)):
                 raise Unusable("unreadable: a pipe, a folder or a device")
+            limit = min(limit, MAX_PIPED) if pipe else limit
             if status.st_size <= limit:
-                content = _read(descriptor, limit + 1, stat.S_ISFIFO(status.st_mode))
+                content = _read(descriptor, limit + 1, max(status.st_size + 1, 2**20), pipe)
                 if len(content) <= limit:
                     return content
             raise Unusable(f"absurdly large: a file of more than {limit >> 20} MiB")
@@ -42,12 +45,13 @@ def read_contents(path: Path, limit: int, pipes: bool = False) -> bytes:
         raise Unusable(f"unreadable: {error.strerror}") from None
 
 
-def _read(descriptor: int, most: int, pipe: bool) -> bytes:
+def _read(descriptor: int, most: int, at_once: int, pipe: bool) -> bytes:
+    """at_once: bytes to ask for, so that a file comes in one piece and not in two copies."""
     parts: list[bytes] = []
     left, end = most, time.monotonic() + PATIENCE
     while left:
         try:
-            part = os.read(descriptor, min(left, 2**26))
+            part = os.read(descriptor, min(left, at_once))
         except BlockingIOError:  # a pipe with a writer who has nothing yet
             pipe = False
             select.select([descriptor], [], [])
