@@ -176,7 +176,7 @@ def test_the_reader_survives_whatever_a_file_holds(tmp_path: Path, capfd: pytest
             save_picture(picture, tmp_path / f"out{ending}")  # with whatever metadata there was
             np.testing.assert_array_equal(np.asarray(read_picture(tmp_path / f"out{ending}")), picture)
     assert 0.02 < read_rightly / FUZZ < 0.9
-    assert "Traceback" not in capfd.readouterr().err
+    assert capfd.readouterr().err == ""  # nor do libraries say anything
 
 
 def complaint(use: Callable[[], object]) -> str | None:

@@ -251,6 +251,7 @@ def test_what_is_wrong_with_celeba_is_named(tmp_path: Path, capsys: pytest.Captu
         ("", "has no line with a file name and 0, 1 or 2"),
         ("".join(f"{i:05d}.jpg {i % 3}\n" for i in range(6)), "names none of the 6 images in .*; one is "),
         ("".join(f"{i:06d}.jpg {i % 2}\n" for i in range(6)), "puts none of the images in .* into test"),
+        ("000000.jpg 7\n000001.jpg 0\n", r"list_eval_partition\.txt, line 1: not a file name and 0, 1 or 2"),
         ("000000.jpg 0\n000001.jpg 7\n", r"list_eval_partition\.txt, line 2: not a file name and 0, 1 or 2"),
     ]:
         listed.write_text(text)

@@ -233,7 +233,8 @@ def _read_partition(path: Path) -> tuple[Path, dict[str, str]]:
             lines = _text(file.read_bytes()).splitlines()
             found = [CELEBA_LINE.fullmatch(line) for line in lines]
             for number, (line, match) in enumerate(zip(lines, found, strict=True), 1):
-                if line.strip() and not match and number > 1:  # the first may be a header
+                header = number == 1 and not re.search(r"\.\w", line)  # names no file
+                if line.strip() and not match and not header:
                     raise UserError(f"{file}, line {number}: not a file name and 0, 1 or 2: {line[:60]!r}")
             named = {PurePosixPath(m[1]).stem: SPLITS[int(m[2])] for m in found if m}
             if not named:

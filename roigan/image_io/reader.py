@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import cv2
@@ -73,7 +74,11 @@ def read(content: bytes, exact: bool, min_side: int = 1, max_pixels: int | None 
     Raises Unusable for whatever cannot be used: unreadable, truncated, several frames or pages, too small or
     too large, of a kind that would come out wrong.
     """
-    with _net(content), Image.open(io.BytesIO(without_text(content)), formats=FORMATS) as image:
+    with (
+        _net(content),
+        _muted(content),
+        Image.open(io.BytesIO(without_text(content)), formats=FORMATS) as image,
+    ):
         _check_header(image, min_side, max_pixels)
         picture: Image.Image | DeepColour
         if isinstance(image, TiffImagePlugin.TiffImageFile):
@@ -104,6 +109,22 @@ def _net(content: bytes) -> Iterator[None]:
         raise Unusable("unreadable: not a picture of a known format") from None
     except Exception as error:  # decoders of malformed files raise nearly anything
         raise Unusable(f"unreadable: {brief(error)}") from None
+
+
+@contextmanager
+def _muted(content: bytes) -> Iterator[None]:
+    """For a TIFF, no standard error: the library that unpacks it writes its complaints there by itself."""
+    if content[:4] not in TIFF:
+        yield
+        return
+    with ExitStack() as stack:
+        with suppress(OSError):  # where there is none, nothing is to be muted
+            kept = os.dup(2)
+            stack.callback(os.close, kept)
+            with open(os.devnull, "wb") as nowhere:
+                os.dup2(nowhere.fileno(), 2)
+            stack.callback(os.dup2, kept, 2)
+        yield
 
 
 def _check_header(image: Image.Image, min_side: int, max_pixels: int | None) -> None:
