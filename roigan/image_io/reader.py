@@ -74,11 +74,8 @@ def read(content: bytes, exact: bool, min_side: int = 1, max_pixels: int | None 
     Raises Unusable for whatever cannot be used: unreadable, truncated, several frames or pages, too small or
     too large, of a kind that would come out wrong.
     """
-    with (
-        _net(content),
-        _muted(content),
-        Image.open(io.BytesIO(without_text(content)), formats=FORMATS) as image,
-    ):
+    file = io.BytesIO(without_text(content))
+    with _net(content), _muted(content), Image.open(file, formats=FORMATS) as image:
         _check_header(image, min_side, max_pixels)
         picture: Image.Image | DeepColour
         if isinstance(image, TiffImagePlugin.TiffImageFile):
@@ -87,7 +84,8 @@ def read(content: bytes, exact: bool, min_side: int = 1, max_pixels: int | None 
         else:
             picture = _read_others(image, content, exact)
             exif = upright_exif(image)  # of a PNG, it may come behind the pixels
-        told = {**image.info, **picture.info, "exif": exif}
+        clear = picture.info.get("transparency")  # None where it has become an alpha channel
+        told = {**image.info, "exif": exif, "transparency": clear}
         picture.info = {key: told[key] for key in WRITTEN if told.get(key) is not None}
         return picture
 
