@@ -9,6 +9,7 @@ import argparse
 import re
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -146,8 +147,9 @@ def _context(text: str) -> float:
 
 
 def run_complete(arguments: argparse.Namespace) -> None:
-    """Complete one picture or a folder of them, once for every seed."""
-    from roigan.inference.jobs import pairs, read_batches
+    """Complete one picture or a folder of them, once for every seed; UserError at the end where some cannot
+    be."""
+    from roigan.inference.jobs import Failures, pairs, read_batches
 
     seeds = list(dict.fromkeys(arguments.seed))
     jobs = pairs(arguments.image, arguments.mask, arguments.out, seeds)
@@ -155,12 +157,13 @@ def run_complete(arguments: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from roigan.image_io.lossless import save_picture
-    from roigan.inference.inpaint import complete_pictures, controls
+    from roigan.inference.inpaint import check_colours, complete_pictures, controls
 
     model = load_model(arguments.model)
     controls(model, arguments.c, arguments.k)  # complain before anything is read
+    failed, check = Failures(len(jobs)), partial(check_colours, model)
     with tqdm(total=len(jobs) * len(seeds), unit="picture", disable=len(jobs) * len(seeds) == 1) as progress:
-        for read in read_batches(jobs, BATCH, PIXELS):
+        for read in read_batches(jobs, BATCH, PIXELS, failed, check):
             batch, pictures, masks = zip(*read, strict=True)
             make_parent(batch[0].outs[seeds[0]])  # complained of before anything is completed
             for seed in seeds:
@@ -168,8 +171,10 @@ def run_complete(arguments: argparse.Namespace) -> None:
                     model, pictures, masks, seed, arguments.c, arguments.k, arguments.context
                 )
                 for job, picture in zip(batch, completed, strict=True):
-                    save_picture(picture, job.outs[seed])
+                    with failed.of(job.image):
+                        save_picture(picture, job.outs[seed])
                 progress.update(len(batch))
+    failed.complain()
 
 
 def run_generate(arguments: argparse.Namespace) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 import time
+import unicodedata
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -19,8 +22,9 @@ from PIL import Image
 from roigan import cli
 from roigan.config import RoIGANModel, load_params
 from roigan.errors import UserError
+from roigan.image_io import contents
 from roigan.inference import inpaint as edit
-from roigan.inference.jobs import pairs, read_batches
+from roigan.inference.jobs import Failures, pairs, read_batches
 from roigan.systems.model import Model, save_model
 from roigan.systems.roigan.networks import Generator
 from roigan.tracking import promotion, registry
@@ -214,10 +218,121 @@ def test_what_is_no_picture_is_passed_over(here: Path, capsys: pytest.CaptureFix
 def test_large_pictures_come_in_smaller_batches(here: Path) -> None:
     jobs = pairs(here / "images", here / "masks", here / "done")
     sizes = [
-        [len(batch) for batch in read_batches(jobs * 3, count, most)]
+        [len(batch) for batch in read_batches(jobs * 3, count, most, Failures(6))]
         for count, most in ((4, 10**9), (4, 1), (10, 1300))
     ]
     assert sizes == [[4, 2], [1] * 6, [3, 3]]
+
+
+def test_one_broken_picture_does_not_stop_the_others(
+    monkeypatch: pytest.MonkeyPatch, here: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = {"image": "images", "mask": "masks", "out": "done"}
+    for name in ("c", "d", "e"):
+        shutil.copy("images/b.tif", f"images/{name}.tif")
+        shutil.copy("masks/b.gif", f"masks/{name}.gif")
+    (here / "images/a.jpg").write_text("no picture")
+    Image.new("L", (30, 22)).save("masks/c.gif")  # empty
+    (here / "masks/d.gif").write_text("no picture")
+    assert complete(monkeypatch, model, **given) == 2
+    said = [line for line in capsys.readouterr().err.splitlines() if ": " in line and "picture/s" not in line]
+    assert [line.split(" ")[:2] for line in said[:3]] == [
+        ["failed:", "images/a.jpg"], ["failed:", "images/c.tif"], ["failed:", "masks/d.gif"]
+    ]  # fmt: skip
+    assert said[3].startswith("error: 3 of 5 pictures were not completed")
+    assert len(said) == 4
+    assert sorted(path.name for path in (here / "done").iterdir()) == ["b.png", "e.png"]
+    before = (here / "done/b.png").read_bytes()
+    shutil.copy("images/b.tif", "images/a.tif")
+    (here / "images/a.jpg").unlink()
+    Image.new("L", (30, 22), 255).save("masks/a.png")
+    for name in ("c", "d"):
+        shutil.copy("masks/b.gif", f"masks/{name}.gif")
+    assert complete(monkeypatch, model, **given) == 0
+    assert len(list((here / "done").iterdir())) == 5
+    assert (here / "done/b.png").read_bytes() == before
+
+
+def test_a_mask_for_all_that_cannot_be_read_is_named_once(
+    monkeypatch: pytest.MonkeyPatch, here: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "text.png").write_text("no picture")
+    assert complete(monkeypatch, model, image="images", mask="text.png", out="done") == 2
+    said = capsys.readouterr().err
+    assert said.count("text.png cannot be read") == 1
+    assert "2 of 2 pictures were not completed" in said
+    assert not (here / "done").exists()
+
+
+@pytest.mark.parametrize("out", ["images", "masks"])
+@pytest.mark.parametrize("seeds", [[1], [1, 2]])
+def test_pictures_may_be_completed_into_their_own_folder_again_and_again(
+    monkeypatch: pytest.MonkeyPatch, here: Path, model: Path, out: str, seeds: list[int]
+) -> None:
+    (here / "masks/a.png").rename("masks/a.gif")
+    before = {path: path.read_bytes() for path in here.rglob("*.*")}
+    for _ in range(3):
+        assert complete(monkeypatch, model, "--seed", *seeds, image="images", mask="masks", out=out) == 0
+        assert len(list(here.rglob("*.*"))) == len(before) + 2 * len(seeds)
+    assert {path: path.read_bytes() for path in before} == before
+    Image.new("RGB", (4, 4)).save("images/a.png")  # not what was written here
+    if out == "images":
+        with pytest.raises(UserError, match=r"differ in their ending only|overwrite"):
+            pairs(here / "images", here / "masks", here / out, seeds)
+
+
+@pytest.mark.parametrize("forms", [("NFD", "NFC"), ("NFC", "NFD")])
+def test_accents_may_be_encoded_differently(here: Path, forms: tuple[str, str]) -> None:
+    shutil.copy("images/b.tif", "images/" + unicodedata.normalize(forms[0], "é.tif"))
+    shutil.copy("masks/b.gif", "masks/" + unicodedata.normalize(forms[1], "é.gif"))
+    jobs = pairs(here / "images", here / "masks", here / "done")
+    assert [job.mask.stem for job in jobs if job.image.stem == unicodedata.normalize(forms[0], "é")] == [
+        unicodedata.normalize(forms[1], "é")
+    ]
+    assert len(jobs) == 3
+
+
+def test_a_grey_picture_does_not_stop_the_colouring_of_others(here: Path) -> None:
+    Image.new("L", (30, 21)).save("images/a.jpg")
+    jobs, failed = pairs(here / "images", here / "masks", here / "done"), Failures(2)
+    check = partial(edit.check_colours, SimpleNamespace(coordinates="lab"))
+    batches = list(read_batches(jobs, 4, 10**9, failed, check))
+    assert [[job.image.name for job, _, _ in batch] for batch in batches] == [["b.tif"]]
+    assert list(map(str, failed.reasons.values())) == [
+        f"{here}/images/a.jpg: this model changes colours, and the picture is grey; convert it to RGB"
+    ]
+
+
+def test_pipes_are_read_and_nobody_is_waited_for_in_vain(
+    monkeypatch: pytest.MonkeyPatch, here: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(contents, "PATIENCE", 0.2)
+    os.mkfifo("pipe.png")
+    os.mkfifo("images/pipe.png")
+    for given in ({"image": "pipe.png"}, {"mask": "pipe.png"}):
+        assert complete(monkeypatch, model, **given) == 2
+        assert "pipe.png cannot be read: a pipe that nobody writes to" in capsys.readouterr().err
+    assert complete(monkeypatch, model, image="images", mask="masks", out="done") == 0
+    assert "files that are no pictures are passed over (1)" in capsys.readouterr().err
+    with subprocess.Popen(["sh", "-c", "sleep 0.5; cat mask.png"], stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        pipe = f"/dev/fd/{writer.stdout.fileno()}"  # what <(...) is in a shell
+        shutil.copy("images/b.tif", "images/c.tif")
+        for path in (here / "images").iterdir():
+            shutil.copy("in.png", path.with_suffix(".png")) if path.suffix == ".tif" else path.unlink()
+            path.unlink(missing_ok=True)
+        assert complete(monkeypatch, model, image="images", mask=pipe, out="piped") == 0
+    assert len(list((here / "piped").iterdir())) == 2
+
+
+@pytest.mark.parametrize("length", [244, 250, 251])
+def test_names_may_be_as_long_as_the_system_allows(
+    monkeypatch: pytest.MonkeyPatch, here: Path, model: Path, length: int
+) -> None:
+    name = "é" * (length // 2) + "x" * (length % 2) + ".png"
+    assert complete(monkeypatch, model, out=name) == 0
+    np.testing.assert_array_equal(pixels(name).shape, pixels("in.png").shape)
+    assert not [path for path in here.iterdir() if "unfinished" in path.name]
 
 
 def test_two_pictures_of_one_name_are_refused(here: Path) -> None:

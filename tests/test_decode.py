@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from roigan.image_io.decode import Unusable, decode, fit
+from roigan.image_io.contents import Unusable
+from roigan.image_io.decode import decode, fit
 
 RED, GREEN = (200, 30, 40), (20, 160, 60)
 

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from roigan.config import RoIGANModel
 from roigan.errors import UserError
-from roigan.image_io.lossless import fit_format, native, read_mask, read_picture, save_picture
+from roigan.image_io.lossless import fit_format, read_mask, read_picture, save_picture
+from roigan.image_io.reader import native
 from roigan.images.arrays import to_float
 from roigan.images.colours import lab
 from roigan.inference.inpaint import complete_picture, complete_pictures, window
@@ -159,14 +160,20 @@ def test_a_profile_that_sixteen_bit_colour_loses_is_spoken_of(
 ) -> None:
     deep = np.zeros((9, 9, 3), np.uint16)
     cv2.imwrite(str(tmp_path / "plain.png"), deep)
-    read_picture(tmp_path / "plain.png")
+    save_picture(read_picture(tmp_path / "plain.png"), tmp_path / "plain.tif")
     assert capsys.readouterr().err == ""
     content = (tmp_path / "plain.png").read_bytes()
     profile = b"iCCP" + b"name\0\0" + zlib.compress(b"a profile")
     chunk = struct.pack(">I", len(profile) - 4) + profile + struct.pack(">I", zlib.crc32(profile))
     (tmp_path / "deep.png").write_bytes(content[:33] + chunk + content[33:])  # behind the header
-    np.testing.assert_array_equal(read_picture(tmp_path / "deep.png"), deep)
-    assert capsys.readouterr().err.startswith(f"note: {tmp_path}/deep.png: 16-bit colour loses its profile")
+    picture = read_picture(tmp_path / "deep.png")
+    np.testing.assert_array_equal(picture, deep)
+    save_picture(complete_picture(Painter(), picture, np.ones((9, 9), bool)), tmp_path / "out.png")
+    with Image.open(tmp_path / "out.png") as out:
+        assert out.info["icc_profile"] == b"a profile"
+    assert capsys.readouterr().err == ""
+    save_picture(picture, tmp_path / "out.tif")
+    assert capsys.readouterr().err.startswith(f"note: {tmp_path}/out.tif: 16-bit colour loses its profile")
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "RGB", "RGBA", "I;16"])

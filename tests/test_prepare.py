@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import runpy
 import shutil
 import subprocess
@@ -90,6 +91,19 @@ def test_unusable_files_leave_the_arrays_and_enter_the_table(tmp_path: Path) -> 
     assert "tiny: 4x4 pixels, a side needs 8" in rejects["tiny.png"]
     assert set(rejects.index) - {"broken.jpg", "tiny.png"} <= {"003.png", "twin.png"}
     assert rejects.str.startswith("duplicate of").sum() == 1
+
+
+def test_names_that_are_no_text_are_written_all_the_same(tmp_path: Path) -> None:
+    fill(tmp_path / "in", 20)
+    folder = os.fsencode(tmp_path / "in")
+    os.rename(folder + b"/003.png", folder + b"/caf\xe9.png")
+    (tmp_path / "in/004.png").rename(tmp_path / "in/caf\\xe9.png")  # spelt out, not to be confused
+    Path(os.fsdecode(folder + b"/\xff\xfe.jpg")).write_bytes(b"no picture")
+    prepare(params(tmp_path / "in", max_rejected=0.2), tmp_path / "out")
+    listed = set(pd.read_parquet(tmp_path / "out/manifest.parquet")["id"])
+    assert {"caf\\xe9.png", "caf\\xe9.png'"} <= listed
+    assert len(listed) == 20
+    assert pd.read_csv(tmp_path / "out/rejects.csv")["file"].tolist() == ["\\xff\\xfe.jpg"]
 
 
 def test_of_a_picture_in_train_and_test_the_test_copy_stays(tmp_path: Path) -> None:

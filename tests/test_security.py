@@ -21,7 +21,7 @@ from roigan.datasets import folders as files
 from roigan.errors import UserError
 from roigan.files import paths
 from roigan.files.tensors import sha256_of
-from roigan.image_io.decode import Unusable
+from roigan.image_io.contents import Unusable
 from roigan.image_io.lossless import read_picture
 from roigan.systems.model import CONFIG, WEIGHTS, Model, save_model
 from roigan.systems.roigan.networks import Generator

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
+import os
 import stat
 import struct
 import zipfile
@@ -20,7 +22,7 @@ from roigan.datasets import photos
 from roigan.datasets.sources import SPLITS, list_items
 from roigan.datasets.synthetic_faces import CONTINUOUS, DISCRETE, HIDDEN, draw_face, draw_factors
 from roigan.errors import UserError
-from roigan.image_io.decode import Unusable
+from roigan.image_io.contents import Unusable
 
 DATA = Path(__file__).parents[2] / "shared/data"
 
@@ -117,6 +119,33 @@ def test_a_zip_that_climbs_out_is_refused(tmp_path: Path, bad: str | zipfile.Zip
         list_items(params("folder", path))
 
 
+class AsWindows(zipfile.ZipInfo):
+    """An entry whose backslashes stay, as some programs on Windows write them."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("x")
+        self.filename = self.orig_filename = name
+
+
+def test_backslashes_in_a_zip_are_folders(tmp_path: Path) -> None:
+    kinds = [names(f"a/{folder}", 9) for folder in ("train/cat", "train/dog", "test/cat", "test/dog")]
+    wanted = [*chain.from_iterable(kinds), "__MACOSX/a/train/._x.png", "a/.hidden/x.png"]
+    slashed = pack(tmp_path / "a.zip", wanted)
+    windows = pack(tmp_path / "b.zip", [AsWindows(name.replace("/", "\\")) for name in wanted])
+    expected, got = (list_items(params("folder", path)) for path in (slashed, windows))
+    assert ids(got) == ids(expected)
+    assert len(got["test"]) == 18
+    for split in SPLITS:
+        assert [item.label for item in got[split]] == [item.label for item in expected[split]]
+        for one, other in zip(got[split], expected[split], strict=True):
+            assert np.array_equal(one.read(), other.read())
+
+
+def test_two_entries_that_become_one_name_are_both_kept(tmp_path: Path) -> None:
+    path = pack(tmp_path / "a.zip", [*names("a", 9), AsWindows("a\\000.png")])
+    assert sum(map(len, list_items(params("folder", path)).values())) == 10
+
+
 def test_encrypted_and_corrupt_zips(tmp_path: Path) -> None:
     path = pack(tmp_path / "a.zip", names("a", 3))
     content = bytearray(path.read_bytes())
@@ -192,6 +221,92 @@ def test_celeba_in_every_layout(tmp_path: Path, layout: str) -> None:
     centre = whole.crop((19, 39, 159, 179)).resize((16, 16), Image.Resampling.LANCZOS)  # 140 pixels
     first = next(item for item in splits["train"] if item.id.endswith(files[0]))
     assert np.array_equal(first.read(), np.asarray(centre))
+
+
+CELEBA_LISTS = {
+    "quotes": ("list_eval_partition.csv", '"image_id","partition"\n', '"{}","{}"\n', "utf-8"),
+    "semicolons": ("list_eval_partition.csv", "image_id;partition\r\n", "{};{}\r\n", "utf-8"),
+    "mark": ("list_eval_partition.txt", "", "{} {}\n", "utf-8-sig"),
+    "utf-16": ("list_eval_partition.txt", "", "{}\t{}\n", "utf-16"),
+    "old mac": ("list_eval_partition.txt", "", "{}  {}\r", "utf-8"),
+}
+
+
+@pytest.mark.parametrize("kind", CELEBA_LISTS)
+@pytest.mark.parametrize("ending", [".jpg", ".png"])
+def test_celebas_list_is_read_as_people_have_it(tmp_path: Path, kind: str, ending: str) -> None:
+    name, header, line, encoding = CELEBA_LISTS[kind]
+    files = [f"{i:06d}" for i in range(1, 7)]
+    lines = header + "".join(line.format(f"{file}.jpg", i % 3) for i, file in enumerate(files))
+    (tmp_path / name).write_bytes(lines.encode(encoding))
+    fill(tmp_path, [f"img_align_celeba_png/{file}{ending}" for file in files], size=(178, 218))
+    splits = list_items(params("celeba", tmp_path))
+    assert [len(splits[split]) for split in SPLITS] == [2, 2, 2]
+
+
+def test_what_is_wrong_with_celeba_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path, [f"img_align_celeba/{i:06d}.jpg" for i in range(6)], size=(178, 218))
+    listed = tmp_path / "list_eval_partition.txt"
+    for text, message in [
+        ("", "has no line with a file name and 0, 1 or 2"),
+        ("".join(f"{i:05d}.jpg {i % 3}\n" for i in range(6)), "names none of the 6 images in .*; one is "),
+        ("".join(f"{i:06d}.jpg {i % 2}\n" for i in range(6)), "puts none of the images in .* into test"),
+        ("000000.jpg 7\n000001.jpg 0\n", r"list_eval_partition\.txt, line 1: not a file name and 0, 1 or 2"),
+        ("000000.jpg 0\n000001.jpg 7\n", r"list_eval_partition\.txt, line 2: not a file name and 0, 1 or 2"),
+    ]:
+        listed.write_text(text)
+        with pytest.raises(UserError, match=message) as caught:
+            list_items(params("celeba", tmp_path))
+        assert "data.split" not in str(caught.value)
+        assert "\n" not in str(caught.value)
+    assert capsys.readouterr().err == ""
+    listed.write_text("".join(f"{i:06d}.jpg {i % 3}\n" for i in range(5)))
+    assert sum(map(len, list_items(params("celeba", tmp_path)).values())) == 5
+    assert "does not name 1 images: img_align_celeba/000005.jpg" in capsys.readouterr().err
+
+
+OTHERWISE = [
+    *[("Training", "Testing"), ("training_set", "test_set")],
+    *[("train2017", "test2017"), ("TRAIN", "Test Images")],
+]
+
+
+@pytest.mark.parametrize("folders", OTHERWISE)
+def test_the_split_folders_may_be_called_otherwise(tmp_path: Path, folders: tuple[str, str]) -> None:
+    splits = list_items(params("folder", fill(tmp_path, [*names(folders[0], 20), *names(folders[1], 5)])))
+    assert ids(splits)["test"] == set(names(folders[1], 5))
+
+
+def test_a_folder_that_may_not_be_read_is_a_reject(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path, [*names("a/open", 15), *names("a/closed", 5)])
+    scandir = os.scandir
+
+    def refuse(path: Any = ".") -> Any:
+        if str(path).endswith("closed"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    items = list(chain.from_iterable(list_items(params("folder", tmp_path)).values()))
+    assert len(items) == 16
+    (closed,) = [item for item in items if item.id == "a/closed/*"]
+    with pytest.raises(Unusable, match="unreadable: Permission denied"):
+        closed.read()
+    with pytest.raises(UserError, match="closed cannot be read"):
+        list_items(params("folder", tmp_path / "a/closed"))
+
+
+def test_what_is_no_file_is_a_reject_and_never_waited_for(tmp_path: Path) -> None:
+    fill(tmp_path, names("a", 12))
+    os.mkfifo(tmp_path / "a/pipe.png")
+    (tmp_path / "a/link.png").symlink_to("nowhere")
+    (tmp_path / "a/zero.png").symlink_to("/dev/zero")
+    items = {item.id: item for item in chain.from_iterable(list_items(params("folder", tmp_path)).values())}
+    for name, reason in [("pipe", "a pipe"), ("link", "No such file"), ("zero", "a device")]:
+        with pytest.raises(Unusable, match=reason):
+            items[f"a/{name}.png"].read()
+    with pytest.raises(UserError, match="neither a folder nor a file"):
+        list_items(params("folder", tmp_path / "a/pipe.png"))
 
 
 def test_digits_have_labels_and_full_contrast() -> None:

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from roigan.config import DataParams
 from roigan.datasets.sources import SPLITS, Item, list_items
 from roigan.errors import UserError
-from roigan.image_io.decode import Unusable
+from roigan.image_io.contents import Unusable
 from roigan.images.grids import grid, save_png
 
 SHEET = {"train": 96, "val": 24, "test": 24}
@@ -108,7 +108,7 @@ def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
 
 
 def _write_rejects(rejects: list[dict[str, str]], path: Path, total: int, max_rejected: float) -> None:
-    pd.DataFrame(rejects, columns=["file", "reason"]).to_csv(path, index=False)
+    pd.DataFrame(rejects, columns=["file", "reason"]).to_csv(path, index=False, errors="backslashreplace")
     if len(rejects) > max_rejected * total:
         first = rejects[0]
         raise UserError(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -22,10 +24,16 @@ from roigan.files.paths import home
 from roigan.image_io.decode import decode, fit
 
 SPLITS = ("train", "val", "test")
-FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-"""Names of sub-folders -> split."""
+FOLDERS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""Names of sub-folders -> split; see `_split_of`."""
 CELEBA_CROP = 140
 CELEBA_LIST = ("list_eval_partition.txt", "list_eval_partition.csv")
+CELEBA_LINE = re.compile(r"""\s*["']?([^\s"',;]+)["']?\s*[\s,;]\s*["']?([012])["']?[\s,;]*""")
+"""A file name and a number, with blanks, a comma or a semicolon between them, in quotes or not."""
 DRAWN = 4000  # faces
 RAW = Path("data/raw")  # where torchvision keeps its data sets, under the project's home
 
@@ -171,12 +179,10 @@ def _from_folder(params: DataParams) -> Splits:
     parts = {name: PurePosixPath(name).parts for name in files.names}
     depth = 0  # of the folder with the splits
     while all(len(p) > depth + 1 for p in parts.values()) and len({p[depth] for p in parts.values()}) == 1:
-        if next(iter(parts.values()))[depth].lower() in FOLDERS:
+        if _split_of(next(iter(parts.values()))[depth]):
             break
         depth += 1
-    folders = {
-        name: FOLDERS.get(p[depth].lower()) if len(p) > depth + 1 else None for name, p in parts.items()
-    }
+    folders = {name: _split_of(p[depth]) if len(p) > depth + 1 else None for name, p in parts.items()}
     found = {split for split in folders.values() if split}
     if not found:
         return _seeded_split([_file_item(files, name, params, params.crop) for name in files.names], params)
@@ -194,6 +200,12 @@ def _from_folder(params: DataParams) -> Splits:
     return splits if splits["val"] else _take_val_from_train(splits["train"], splits["test"], params)
 
 
+def _split_of(folder: str) -> str | None:
+    """The split that a folder's name means: Training, test_set and val2017 as well as test."""
+    word = re.sub(r"[\W_]+|20\d\d$", "", folder.lower())
+    return FOLDERS.get(word) or FOLDERS.get(word.removesuffix("set").removesuffix("images"))
+
+
 def _from_celeba(params: DataParams) -> Splits:
     """CelebA as torchvision lays it out, unpacked by hand, or as the img_align_celeba zip; official split."""
     path = _path(params)
@@ -202,23 +214,48 @@ def _from_celeba(params: DataParams) -> Splits:
         archive = path / "img_align_celeba.zip"
         path = archive if archive.is_file() and not (path / "img_align_celeba").is_dir() else path
     files = open_files(path)
-    partition = _read_partition(path)
+    file, partition = _read_partition(path)
     splits: Splits = {split: [] for split in SPLITS}
+    strange = []
     for name in files.names:
-        split = partition.get(PurePosixPath(name).name)
-        if split is not None:
+        split = partition.get(PurePosixPath(name).stem)
+        if split is None:
+            strange.append(name)
+        else:
             splits[split].append(_file_item(files, name, params, params.crop or CELEBA_CROP))
+    if len(strange) == len(files.names):
+        raise UserError(f"{file} names none of the {len(strange)} images in {path}; one is {strange[0]}")
+    if strange:
+        print(f"note: {file} does not name {len(strange)} images: {strange[0]}, for one", file=sys.stderr)
+    for split, items in splits.items():
+        if not items:
+            raise UserError(f"{file} puts none of the images in {path} into {split}; are they complete?")
     return splits
 
 
-def _read_partition(path: Path) -> dict[str, str]:
-    """File name -> split, from the list in the folder or beside the archive: 0 train, 1 val, 2 test."""
+def _read_partition(path: Path) -> tuple[Path, dict[str, str]]:
+    """(the list in the folder or beside the archive, file name without ending -> split): 0 train, 1 val, 2
+    test. The pictures may have another ending than the list says: CelebA is offered as PNG, too."""
     folder = path if path.is_dir() else path.parent
-    for name in CELEBA_LIST:
-        if (folder / name).is_file():
-            text = (folder / name).read_text(errors="replace")
-            return {file: SPLITS[int(i)] for file, i in re.findall(r"^(\S+?)[\s,]+([012])\s*$", text, re.M)}
+    for file in (folder / name for name in CELEBA_LIST):
+        if file.is_file():
+            lines = _text(file.read_bytes()).splitlines()
+            found = [CELEBA_LINE.fullmatch(line) for line in lines]
+            for number, (line, match) in enumerate(zip(lines, found, strict=True), 1):
+                header = number == 1 and not re.search(r"\.\w", line)  # names no file
+                if line.strip() and not match and not header:
+                    raise UserError(f"{file}, line {number}: not a file name and 0, 1 or 2: {line[:60]!r}")
+            named = {PurePosixPath(m[1]).stem: SPLITS[int(m[2])] for m in found if m}
+            if not named:
+                raise UserError(f"{file} has no line with a file name and 0, 1 or 2")
+            return file, named
     raise UserError(f"CelebA's official split, {CELEBA_LIST[0]}, is not in {folder}; put it there")
+
+
+def _text(content: bytes) -> str:
+    """Text as spreadsheets save it, too: in UTF-16, or in UTF-8 with a mark in front."""
+    utf16 = content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    return content.decode("utf-16" if utf16 else "utf-8-sig", errors="replace")
 
 
 def _from_torchvision(params: DataParams, name: str) -> Splits:

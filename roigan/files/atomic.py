@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from roigan.errors import UserError, brief
+
+NAME_MAX = 255  # bytes of a file's name, on nearly every file system
 
 
 def make_parent(path: Path) -> None:
@@ -22,6 +26,21 @@ def _unwritable(path: Path, error: OSError) -> UserError:
     return UserError(f"{path} cannot be written ({brief(error)}); name another place")
 
 
+def _beside(target: Path) -> Path:
+    """A hidden name in the same folder with the same ending; of one that is too long to be lengthened, a
+    hash."""
+    name = f".{target.stem}.unfinished{target.suffix}"
+    try:
+        longest = os.pathconf(target.parent, "PC_NAME_MAX")
+    except (OSError, ValueError):  # asked of a folder that cannot be written to, either
+        longest = NAME_MAX
+    if len(os.fsencode(name)) > longest:
+        digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
+        ending = target.suffix if len(os.fsencode(target.suffix)) < 16 else ""
+        name = f".{digest}.unfinished{ending}"
+    return target.with_name(name)
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
     """A place to write a file or a folder to, which takes the place of `path` once all of it is there.
@@ -31,7 +50,7 @@ def writing(path: Path) -> Iterator[Path]:
     """
     make_parent(path)
     target = path.resolve()  # a link stays one
-    unfinished = target.with_name(f".{target.stem}.unfinished{target.suffix}")
+    unfinished = _beside(target)
     try:
         yield unfinished
         unfinished.replace(target)

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from pathlib import PurePosixPath
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from roigan.errors import brief
+from roigan.image_io.contents import Unusable
+from roigan.image_io.reader import read
 
-Image.init()  # registers all of Pillow's formats, of which these are tried:
-FORMATS: list[str] = [
-    name
-    for name in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "AVIF", "JPEG2000")
-    if name in Image.OPEN
-]
-"""A fixed list: Pillow hands others to outside programs (EPS to Ghostscript) or to rarely used decoders."""
 BACKGROUND = (255, 255, 255)
 """What transparent pixels are laid on: white, as a browser shows them."""
-
-
-class Unusable(Exception):
-    """A picture that cannot be used. Its text is the reason, for the table of rejects."""
 
 
 def decode(content: bytes, min_side: int = 1) -> Image.Image:
@@ -36,42 +24,18 @@ def decode(content: bytes, min_side: int = 1) -> Image.Image:
     Raises Unusable for an unreadable or truncated file, one with several frames or pages, one with a side
     below `min_side`, and one with more pixels than `PIL.Image.MAX_IMAGE_PIXELS` (89 million).
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # corrupt EXIF blocks and the like; the bomb is checked below
-            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-                _check_header(image, min_side)
-                image.load()
-                return _to_eight_bits(ImageOps.exif_transpose(image))
-    except Unusable:
-        raise
-    except Image.DecompressionBombError:
-        raise Unusable("absurdly large: a decompression bomb by Pillow's limit") from None
-    except UnidentifiedImageError:
-        raise Unusable("unreadable: not a picture of a known format") from None
-    except Exception as error:  # decoders of malformed files raise nearly anything
-        raise Unusable(f"unreadable: {brief(error)}") from None
-
-
-def _check_header(image: Image.Image, min_side: int) -> None:
-    width, height = image.size
-    limit = Image.MAX_IMAGE_PIXELS
-    if limit is not None and width * height > limit:
-        raise Unusable(f"absurdly large: {width}x{height} pixels, the limit is {limit} in all")
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format != "MPO":  # MPO: a camera's JPEG that carries previews behind the picture
-        raise Unusable(f"animated or of several pages: {frames} frames")
-    if min(width, height) < min_side:
-        raise Unusable(f"tiny: {width}x{height} pixels, a side needs {min_side}")
+    picture = read(content, exact=False, min_side=min_side, max_pixels=Image.MAX_IMAGE_PIXELS)
+    assert isinstance(picture, Image.Image)  # only what is read exactly may be an array
+    return _to_eight_bits(picture)
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """Any mode of Pillow -> L or RGB."""
+    """Any mode that the reader gives -> L or RGB."""
     if image.mode == "F":
         raise Unusable("floating-point pixels have no known range")
     if image.mode.startswith("I"):  # I;16 and its byte orders, or I: 16 bits kept in 32
         return _scale_sixteen_bits(image)
-    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
+    if image.mode in ("RGBA", "LA"):
         over = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", over.size, (*BACKGROUND, 255)), over).convert("RGB")
     if image.mode in ("1", "L"):

@@ -9,23 +9,24 @@ from __future__ import annotations
 
 import io
 import sys
-import warnings
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image
 
-from roigan.errors import UserError, brief
+from roigan.errors import UserError
 from roigan.files.atomic import writing
-from roigan.image_io.decode import FORMATS
+from roigan.image_io import metadata
+from roigan.image_io.contents import Unusable, read_contents
+from roigan.image_io.reader import NUMBERS, Picture, read
 
-Picture = Image.Image | np.ndarray
 Box = tuple[slice, slice]
 
-EIGHT_BITS = ("L", "LA", "RGB", "RGBA", "CMYK")
-NUMBERS = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
+MAX_BYTES = 2**32  # twice what the largest picture that is read takes uncompressed
 LUMINANCE = np.array([[0.299], [0.587], [0.114]], np.float32)  # ITU-R 601, as in Pillow
+AT_ONCE = 2**20  # pixels of a mask that are looked at together: as floats they take 16 bytes each, and more
 
 
 # --- files ---
@@ -34,23 +35,17 @@ LUMINANCE = np.array([[0.299], [0.587], [0.114]], np.float32)  # ITU-R 601, as i
 def read_picture(path: Path) -> Picture:
     """Read a picture, turned upright as its EXIF orientation says.
 
-    Colour with 16 bits loses its colour profile, which is said on standard error: arrays hold none. Raises
-    UserError where the picture cannot be read.
+    `info` has its resolution, gamma, colour profile and EXIF. A pipe is read to its end. Raises UserError
+    where the picture cannot be read as it is.
     """
-    with _open(path) as image:
-        _refuse_frames(path, image)
-        _refuse_hidden_depth(path, image)
-        deep = _is_deep(image)
-        try:
-            image.load()
-            if deep:
-                return _read_deep(path, image)
-            picture = native(ImageOps.exif_transpose(image))
-            if image.format == "PPM" and picture.mode == "I":  # it never has more than 16 bits
-                picture = picture.convert("I;16")
-        except (OSError, SyntaxError, ValueError, cv2.error) as error:
-            raise UserError(f"{path} cannot be read: {brief(error)}") from None
-    if picture.mode == "F" and not np.isfinite(np.asarray(picture)).all():  # no black and white to map to
+    try:
+        picture = read(read_contents(path, MAX_BYTES, pipes=True), exact=True)
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist") from None
+    except Unusable as reason:
+        raise UserError(f"{path} cannot be read: {str(reason).removeprefix('unreadable: ')}") from None
+    finite = isinstance(picture, np.ndarray) or picture.mode != "F" or np.isfinite(np.asarray(picture)).all()
+    if not finite:  # no black and white to map to
         raise UserError(f"{path} holds numbers that are not finite (NaN, inf); replace them first")
     return picture
 
@@ -58,28 +53,49 @@ def read_picture(path: Path) -> Picture:
 def read_mask(path: Path) -> np.ndarray:
     """Read a mask of any mode: bool [H, W], True where it is white (>= 128 of 255) and not transparent."""
     picture = read_picture(path)
-    everything = (slice(None), slice(None))
-    seen = look(picture, everything, ground=0.0).mean(-1)  # [H, W] in [0, 1]
-    return np.asarray(seen * 255 >= 127.5)
+    height, width = picture.shape[:2] if isinstance(picture, np.ndarray) else picture.size[::-1]
+    scale = _range(picture)
+    mask = np.empty((height, width), bool)
+    rows = max(1, AT_ONCE // width)
+    for top in range(0, height, rows):
+        band = (slice(top, min(top + rows, height)), slice(0, width))
+        seen = _look(picture, band, 0.0, scale).mean(-1)  # [rows, W] in [0, 1]
+        mask[band] = seen * 255 >= 127.5
+    return mask
 
 
 def save_picture(picture: Picture, path: Path) -> None:
-    """Write a picture with its colour profile, as .png or .tif: other formats may alter pixels.
+    """Write a picture with its resolution, gamma, colour profile and EXIF, as .png or .tif: other formats may
+    alter pixels.
 
-    Raises UserError where it cannot be written.
+    A TIFF holds no gamma and, of 16-bit colour, none of them, which is said on standard error. Raises
+    UserError where it cannot be written.
     """
+    if (
+        isinstance(picture, np.ndarray)
+        and path.suffix.lower() != ".png"
+        and _info(picture).get("icc_profile")
+    ):
+        print(
+            f"note: {path}: 16-bit colour loses its profile in TIFF; write .png to keep it", file=sys.stderr
+        )
     with writing(path) as unfinished:
         unfinished.write_bytes(_encode(picture, path.suffix.lower()))
+
+
+def _info(picture: Picture) -> dict[Any, Any]:
+    return getattr(picture, "info", {})
 
 
 def _encode(picture: Picture, ending: str) -> bytes:
     """The bytes of a file; left to write them itself, Pillow overlooks a full disk."""
     if isinstance(picture, np.ndarray):
         order = cv2.COLOR_RGB2BGR if picture.shape[-1] == 3 else cv2.COLOR_RGBA2BGRA
-        return cv2.imencode(ending, cv2.cvtColor(picture, order))[1].tobytes()
+        encoded = cv2.imencode(ending, cv2.cvtColor(np.asarray(picture), order))[1].tobytes()
+        return metadata.add_to_png(encoded, _info(picture)) if ending == ".png" else encoded
     content = io.BytesIO()
     kind = Image.registered_extensions()[ending]
-    picture.save(content, kind, icc_profile=picture.info.get("icc_profile"))
+    picture.save(content, kind, **metadata.options(picture.info, kind))
     return content.getvalue()
 
 
@@ -99,75 +115,23 @@ def fit_format(picture: Picture, path: Path) -> Picture:
     return picture
 
 
-def _open(path: Path) -> Image.Image:
-    try:
-        with warnings.catch_warnings():  # Pillow warns of large pictures and refuses absurd ones
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(path, formats=FORMATS)
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path} cannot be read: {brief(error)}") from None
-
-
-def _refuse_frames(path: Path, image: Image.Image) -> None:
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format != "MPO":  # MPO: a camera's JPEG with previews behind the picture
-        raise UserError(f"{path} is animated or has several pages ({frames} frames)")
-
-
-def _refuse_hidden_depth(path: Path, image: Image.Image) -> None:
-    """JPEG2000 and AVIF do not tell Pillow when their colours have more than 8 bits, of which it keeps 8."""
-    if image.format in ("JPEG2000", "AVIF") and image.mode in ("RGB", "RGBA", "LA"):
-        array = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        if array is not None and array.dtype != np.uint8:
-            raise UserError(
-                f"{path}: colour with more than 8 bits in {image.format}; save it as 16-bit PNG first"
-            )
-
-
-def _is_deep(image: Image.Image) -> bool:
-    """Whether a picture that is not loaded yet has colour with 16 bits, of which Pillow would keep 8."""
-    layouts = [tile[3] for tile in getattr(image, "tile", [])]  # "RGB;16B", in PPM ("RGB", brightest)
-    wide = any(";16" in str(layout) or layout == ("RGB", 65535) for layout in layouts)
-    return wide and image.mode in ("RGB", "RGBA", "LA")
-
-
-def _read_deep(path: Path, image: Image.Image) -> np.ndarray:
-    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
-        raise UserError(f"{path}: 16-bit colour with an EXIF rotation; turn it upright and save it first")
-    if "icc_profile" in image.info:
-        print(f"note: {path}: 16-bit colour loses its profile; assign it anew", file=sys.stderr)
-    array = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if array is None or array.ndim != 3 or array.dtype != np.uint16:
-        raise UserError(f"{path} cannot be read: an unknown kind of 16-bit colour")
-    return np.asarray(cv2.cvtColor(array, cv2.COLOR_BGR2RGB if array.shape[-1] == 3 else cv2.COLOR_BGRA2RGBA))
-
-
 # --- memory ---
-
-
-def native(image: Image.Image) -> Image.Image:
-    """The image itself where its mode can be painted on; palettes and rare modes as RGB or RGBA.
-
-    A level or colour that means transparent becomes an alpha channel: new pixels may have it, too.
-    """
-    if "transparency" in image.info and image.mode in ("1", "L", "RGB"):
-        return image.convert("RGBA" if image.mode == "RGB" else "LA")
-    if image.mode == "1" or image.mode in EIGHT_BITS + NUMBERS:
-        return image
-    transparent = image.mode in ("PA", "La", "RGBa") or "transparency" in image.info
-    return image.convert("RGBA" if transparent else "RGB")
 
 
 def look(picture: Picture, box: Box, ground: float = 1.0) -> np.ndarray:
     """What a part of a picture looks like, laid on grey: float32 [h, w, 1 or 3] in [0, 1]."""
+    return _look(picture, box, ground, _range(picture))
+
+
+def _look(picture: Picture, box: Box, ground: float, scale: tuple[float, float]) -> np.ndarray:
+    """scale: what counts as black and as white in a picture of numbers."""
     seen: np.ndarray
     if isinstance(picture, np.ndarray):
-        seen = picture[box].astype(np.float32) / np.iinfo(picture.dtype).max
+        seen = np.asarray(picture[box]).astype(np.float32) / np.iinfo(picture.dtype).max
     elif picture.mode in NUMBERS:
-        low, high = _range(picture)
-        seen = (np.asarray(picture)[box][..., None].astype(np.float32) - low) / (high - low)
+        low, high = scale
+        numbers = np.asarray(_crop(picture, box))  # cut before it is converted
+        seen = (numbers[..., None].astype(np.float32) - low) / (high - low)
     else:
         part = _crop(picture, box)
         part = part.convert({"1": "L", "CMYK": "RGB"}.get(part.mode, part.mode))
@@ -226,10 +190,10 @@ def _crop(picture: Image.Image, box: Box) -> Image.Image:
     return picture.crop((left, top, right, bottom))
 
 
-def _range(picture: Image.Image) -> tuple[float, float]:
+def _range(picture: Picture) -> tuple[float, float]:
     """What counts as black and as white in a picture of numbers: of 32 bits, the smallest usual range that
     holds all of them, hidden ones included."""
-    if picture.mode.startswith("I;16"):
+    if isinstance(picture, np.ndarray) or picture.mode not in ("I", "F"):
         return 0.0, 65535.0
     numbers = np.asarray(picture)
     low, high = float(numbers.min()), float(numbers.max())

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from roigan.corruptions.corruption import Corruption
 from roigan.errors import UserError
-from roigan.image_io.lossless import Picture, as_channels, look, paint
+from roigan.image_io.lossless import as_channels, look, paint
+from roigan.image_io.reader import Picture
 from roigan.systems.model import Model
 
 
@@ -47,8 +48,8 @@ def complete_pictures(
     controls out of range, and for a grey picture where only colours are generated.
     """
     sliders, codes = controls(model, c, k)
-    if model.coordinates != "identity":
-        check_colours(pictures)
+    for picture in pictures:
+        check_colours(model, picture)
     windows = [
         window(picture, M, model.image_size, context) for picture, M in zip(pictures, masks, strict=True)
     ]
@@ -105,12 +106,10 @@ def check_mask(picture: Picture, mask: np.ndarray) -> None:
         raise UserError("the mask is empty: no pixel is white (>= 128), so there is nothing to generate")
 
 
-def check_colours(pictures: Sequence[Picture]) -> None:
-    """Raise UserError for a picture that has no colours to change."""
-    for picture in pictures:
-        channels = look(picture, (slice(0, 1), slice(0, 1))).shape[-1]
-        if channels == 1:
-            raise UserError("this model changes colours, and the picture is grey; convert it to RGB")
+def check_colours(model: Model, picture: Picture) -> None:
+    """Raise UserError for a picture without colours, where the model changes nothing else."""
+    if model.coordinates != "identity" and look(picture, (slice(0, 1), slice(0, 1))).shape[-1] == 1:
+        raise UserError("this model changes colours, and the picture is grey; convert it to RGB")
 
 
 def window(picture: Picture, mask: np.ndarray, size: int, context: float) -> Window:

@@ -5,8 +5,12 @@ What is heavy is imported by the function that needs it: a wrong path is complai
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,7 +19,9 @@ from roigan.errors import UserError
 if TYPE_CHECKING:
     import numpy as np
 
-    from roigan.image_io.lossless import Picture
+    from roigan.image_io.reader import Picture
+
+BEGINNING = 2**22  # bytes of a file, in which a PNG says what wrote it: behind its colour profile
 
 
 class Job(NamedTuple):
@@ -27,11 +33,44 @@ class Job(NamedTuple):
     """By seed."""
 
 
-def pairs(image: Path, mask: Path, out: Path, seeds: Sequence[int] = (0,)) -> list[Job]:
-    """A job for every picture; folders are paired by file name without its ending.
+class Failures:
+    """What went wrong with which picture, so that the others can go on."""
 
-    One mask may serve a whole folder; several seeds write NAME-SEED.png each. Raises UserError where
-    something is missing or would be overwritten.
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.reasons: dict[Path, UserError] = {}
+        """By picture."""
+
+    @contextmanager
+    def of(self, image: Path) -> Iterator[None]:
+        """Note the UserError that the block raises."""
+        try:
+            yield
+        except UserError as error:
+            self.reasons.setdefault(image, error)
+
+    def complain(self) -> None:
+        """Print a line for every picture that failed on standard error and raise UserError; of a single
+        picture, its own."""
+        if not self.reasons:
+            return
+        if self.total == 1:
+            raise next(iter(self.reasons.values()))
+        for line in dict.fromkeys(map(str, self.reasons.values())):  # a mask for all is named once
+            print(f"failed: {line}", file=sys.stderr)
+        raise UserError(
+            f"{len(self.reasons)} of {self.total} pictures were not completed, the others were; "
+            "mend them and run the same command again"
+        )
+
+
+def pairs(image: Path, mask: Path, out: Path, seeds: Sequence[int] = (0,)) -> list[Job]:
+    """A job for every picture; folders are paired by file name without its ending, however its accents are
+    encoded.
+
+    One mask may serve a whole folder; several seeds write NAME-SEED.png each. Where `out` is the folder of
+    pictures or masks, what was completed into it earlier is no picture to be completed, and is written anew.
+    Raises UserError where something is missing or would be overwritten.
     """
     for path in (image, mask):
         if not path.exists():
@@ -46,18 +85,27 @@ def pairs(image: Path, mask: Path, out: Path, seeds: Sequence[int] = (0,)) -> li
     else:
         if out.is_file() or out.suffix.lower() in (".png", ".tif", ".tiff"):
             raise UserError(f"--image {image} is a folder, so --out must be one too, not {out}")
-        pictures = _by_stem(image)
-        masks = _by_stem(mask) if mask.is_dir() else dict.fromkeys(pictures, mask)
-        alone = [path.name for stem, path in pictures.items() if stem not in masks]
+        pictures = _by_stem(image, out)
+        masks = _by_stem(mask, out) if mask.is_dir() else dict.fromkeys(pictures, mask)
+        composed = {_composed(stem): path for stem, path in masks.items()}
+        found = {stem: masks.get(stem) or composed.get(_composed(stem)) for stem in pictures}
+        alone = [path.name for stem, path in pictures.items() if found[stem] is None]
         if alone:
             raise UserError(
                 f"{len(alone)} of {len(pictures)} images have no mask in {mask}: {alone[0]}, for one"
             )
         jobs = [
-            Job(path, masks[stem], _by_seed(out / f"{stem}.png", seeds)) for stem, path in pictures.items()
+            Job(pictures[stem], partner, _by_seed(out / f"{stem}.png", seeds))
+            for stem, partner in found.items()
+            if partner is not None
         ]
     _refuse_overwriting(jobs)
     return jobs
+
+
+def _composed(stem: str) -> str:
+    """One way of writing letters with accents: macOS and Windows choose different ones."""
+    return unicodedata.normalize("NFC", stem)
 
 
 def _by_seed(out: Path, seeds: Sequence[int]) -> dict[int, Path]:
@@ -73,19 +121,21 @@ def _refuse_overwriting(jobs: list[Job]) -> None:
         taken.add(out.resolve())
 
 
-def _by_stem(folder: Path) -> dict[str, Path]:
-    """The folder's pictures, hidden ones left out, by name without ending; how many other files there are is
-    said on standard error."""
+def _by_stem(folder: Path, out: Path) -> dict[str, Path]:
+    """The folder's pictures, hidden ones and those completed earlier left out, by name without ending; how
+    many other files there are is said on standard error."""
     from roigan.image_io.decode import is_picture
 
     everything = [
-        path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")
+        path for path in sorted(folder.iterdir()) if not path.is_dir() and not path.name.startswith(".")
     ]
-    files = [path for path in everything if is_picture(path.name)]
-    if not files:
-        raise UserError(f"{folder} holds no pictures")
+    files = [path for path in everything if is_picture(path.name) and path.is_file()]
     if others := len(everything) - len(files):
         print(f"note: {folder}: files that are no pictures are passed over ({others})", file=sys.stderr)
+    if out.resolve() == folder.resolve():
+        files = _without_results(files)
+    if not files:
+        raise UserError(f"{folder} holds no pictures")
     found: dict[str, Path] = {}
     for path in files:
         if path.stem in found:
@@ -94,33 +144,86 @@ def _by_stem(folder: Path) -> dict[str, Path]:
     return found
 
 
+def _without_results(files: list[Path]) -> list[Path]:
+    """Leaves out what an earlier call has made of another of the files, NAME.png or NAME-SEED.png."""
+    from roigan.image_io.metadata import completed_earlier
+
+    marked = set()
+    for path in files:
+        if path.suffix == ".png":
+            with path.open("rb") as file:
+                if completed_earlier(file.read(BEGINNING)):
+                    marked.add(path)
+    originals = {path.stem for path in files if path not in marked}
+    return [
+        path
+        for path in files
+        if path not in marked or not {path.stem, re.sub(r"-\d+$", "", path.stem)} & originals
+    ]
+
+
 def _check_ending(out: Path) -> None:
     if out.suffix.lower() not in (".png", ".tif", ".tiff"):
         raise UserError(f"--out {out}: only .png and .tif keep the rest of the image bit for bit")
 
 
-def read_pair(job: Job) -> tuple[Picture, np.ndarray]:
-    """A picture, in a mode that the output's format can hold, and its mask; complaints name the file."""
-    from roigan.image_io.lossless import fit_format, read_mask, read_picture
+def read_pair(job: Job, mask: np.ndarray) -> tuple[Picture, np.ndarray]:
+    """A picture, in a mode that the output's format can hold, and its mask (bool [H, W]); complaints name
+    the file."""
+    from roigan.image_io.lossless import fit_format, read_picture
     from roigan.inference.inpaint import check_mask
 
     out = next(iter(job.outs.values()))  # all have one format
-    picture, region = fit_format(read_picture(job.image), out), read_mask(job.mask)
     try:
-        check_mask(picture, region)
+        picture = fit_format(read_picture(job.image), out)
+    except UserError as error:
+        raise _named(error, job.image) from None
+    try:
+        check_mask(picture, mask)
     except UserError as error:
         raise UserError(f"{job.image} under {job.mask}: {error}") from None
-    return picture, region
+    return picture, mask
+
+
+def _named(error: UserError, path: Path) -> UserError:
+    return error if str(path) in str(error) else UserError(f"{path}: {error}")
 
 
 def read_batches(
-    jobs: Sequence[Job], count: int, pixels: int
+    jobs: Sequence[Job],
+    count: int,
+    pixels: int,
+    failed: Failures,
+    check: Callable[[Picture], None] = lambda picture: None,
 ) -> Iterator[list[tuple[Job, Picture, np.ndarray]]]:
-    """Jobs with their pictures and masks, `count` at a time, or fewer where they reach so many pixels."""
+    """Jobs with their pictures and masks, `count` at a time, or fewer where they reach so many pixels.
+
+    What cannot be read, or what `check` raises UserError for, is left out and entered into `failed`.
+    """
+    from roigan.image_io.lossless import read_mask
+
     batch: list[tuple[Job, Picture, np.ndarray]] = []
+
+    @lru_cache(maxsize=1)
+    def mask_of(path: Path) -> np.ndarray | UserError:
+        """One mask for all is read once: a pipe has it only once."""
+        try:
+            return read_mask(path)
+        except UserError as error:
+            return error
+
     for job in jobs:
-        batch.append((job, *read_pair(job)))
-        if len(batch) == count or sum(mask.size for _, _, mask in batch) >= pixels:
+        with failed.of(job.image):
+            region = mask_of(job.mask)
+            if isinstance(region, UserError):
+                raise region
+            picture, mask = read_pair(job, region)
+            try:
+                check(picture)
+            except UserError as error:
+                raise _named(error, job.image) from None
+            batch.append((job, picture, mask))
+        if batch and (len(batch) == count or sum(mask.size for _, _, mask in batch) >= pixels):
             yield batch
             batch = []
     if batch:
