@@ -59,6 +59,7 @@ def parser() -> Parser:
     add("--mask", required=True, type=Path, help="white (>= 128): generate; a folder: paired by file name")
     add("--out", required=True, type=Path, help="a .png or .tif file; a folder where --image is one")
     add("--seed", nargs="+", type=_seed, default=[0], metavar="N", help="several: out-N.png each (default 0)")
+    add("--same-z", action="store_true", help="one z for all pictures of a folder; else each has its own")
     add(
         "--c",
         type=_numbers(float),
@@ -167,8 +168,9 @@ def run_complete(arguments: argparse.Namespace) -> None:
             batch, pictures, masks = zip(*read, strict=True)
             make_parent(batch[0].outs[seeds[0]])  # complained of before anything is completed
             for seed in seeds:
+                own = seed if arguments.same_z else [job.own_seed(seed) for job in batch]
                 completed = complete_pictures(
-                    model, pictures, masks, seed, arguments.c, arguments.k, arguments.context
+                    model, pictures, masks, own, arguments.c, arguments.k, arguments.context
                 )
                 for job, picture in zip(batch, completed, strict=True):
                     with failed.of(job.image):

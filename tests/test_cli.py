@@ -127,6 +127,27 @@ def test_folders_are_paired_by_name(
     np.testing.assert_array_equal(pixels("done/b-1.png")[~M], pixels("images/b.tif")[~M])
 
 
+def test_every_picture_of_a_folder_has_its_own_z(
+    monkeypatch: pytest.MonkeyPatch, here: Path, model: Path
+) -> None:
+    """One z for all would make a set of completions less diverse than the model is, and raise FID."""
+    (here / "same").mkdir()
+    for name in ("x", "y"):
+        shutil.copyfile("in.png", f"same/{name}.png")
+
+    def completed(out: str, *more: object) -> list[np.ndarray]:
+        assert complete(monkeypatch, model, *more, image="same", mask="mask.png", out=out) == 0
+        return [pixels(here / out / f"{name}.png") for name in ("x", "y")]
+
+    x, y = completed("done")
+    assert not np.array_equal(x, y)
+    np.testing.assert_array_equal([x, y], completed("again"))
+    one, other = completed("one", "--same-z")
+    np.testing.assert_array_equal(one, other)
+    assert complete(monkeypatch, model, out="alone.png") == 0
+    np.testing.assert_array_equal(one, pixels(here / "alone.png"))
+
+
 def test_one_mask_may_serve_a_folder(monkeypatch: pytest.MonkeyPatch, here: Path, model: Path) -> None:
     (here / "images/a.jpg").unlink()
     assert complete(monkeypatch, model, image="images", mask="masks/b.gif", out="done") == 0

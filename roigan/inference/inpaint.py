@@ -34,14 +34,15 @@ def complete_pictures(
     model: Model,
     pictures: Sequence[Picture],
     masks: Sequence[np.ndarray],
-    seed: int = 0,
+    seed: int | Sequence[int] = 0,
     c: Sequence[float] | None = None,
     k: Sequence[int] | None = None,
     context: float = 2.0,
 ) -> list[Picture]:
-    """Complete pictures in one batch, all with the same latent vector.
+    """Complete pictures in one batch.
 
-    masks: bool [H, W] each, True = generate. c: sliders in [-1, 1], k: values of the codes; where fewer than
+    masks: bool [H, W] each, True = generate. seed: one number, by which all pictures get the same latent
+    vector, or one for every picture. c: sliders in [-1, 1], k: values of the codes; where fewer than
     the model's are given, the rest are 0; None draws them from the seed. context: the window's side as a
     multiple of the region's longer side; a window is never smaller than the model's resolution, if the
     picture has it. New pixels are opaque. Raises UserError for a mask that is empty or of another size, for
@@ -58,7 +59,8 @@ def complete_pictures(
         for picture, M, where in zip(pictures, masks, windows, strict=True)
     ]
     x, M = (torch.stack(tensors) for tensors in zip(*cuts, strict=True))  # [B, C, S, S], [B, 1, S, S]
-    z = model.latent(1, torch.Generator().manual_seed(seed), sliders, codes).expand(len(x), -1)
+    seeds = [seed] * len(x) if isinstance(seed, int) else seed
+    z = torch.cat([model.latent(1, torch.Generator().manual_seed(s), sliders, codes) for s in seeds])
     y = model.complete(x, M, z).cpu()
     parts = zip(pictures, masks, windows, y, strict=True)
     return [paste(*part, model.coordinates) for part in parts]

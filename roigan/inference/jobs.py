@@ -5,6 +5,7 @@ What is heavy is imported by the function that needs it: a wrong path is complai
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sys
 import unicodedata
@@ -31,6 +32,18 @@ class Job(NamedTuple):
     mask: Path
     outs: dict[int, Path]
     """By seed."""
+    name: str = ""
+    """In its folder; empty where it is the only picture."""
+
+    def own_seed(self, seed: int) -> int:
+        """The seed of its latent vector: `seed` of a single picture; in a folder, from `seed` and its name.
+
+        With one z for all, a set of completions is less diverse than the model.
+        """
+        if not self.name:
+            return seed
+        digest = hashlib.sha256(f"{seed} {self.name}".encode(errors="surrogatepass")).digest()
+        return int.from_bytes(digest[:8]) >> 1  # torch takes 63 bits
 
 
 class Failures:
@@ -95,7 +108,7 @@ def pairs(image: Path, mask: Path, out: Path, seeds: Sequence[int] = (0,)) -> li
                 f"{len(alone)} of {len(pictures)} images have no mask in {mask}: {alone[0]}, for one"
             )
         jobs = [
-            Job(pictures[stem], partner, _by_seed(out / f"{stem}.png", seeds))
+            Job(pictures[stem], partner, _by_seed(out / f"{stem}.png", seeds), _composed(stem))
             for stem, partner in found.items()
             if partner is not None
         ]
