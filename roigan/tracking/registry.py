@@ -78,7 +78,9 @@ def _new_version(
     run_id = run_of(params, config.get("fingerprint", sha256[:16]), tags)
     if paths.HISTORY.is_file():
         log_history(run_id, paths.HISTORY)
-    place = f"{opened.get_run(run_id).info.artifact_uri}/model-{sha256[:16]}"  # a repeated run may have others
+    place = (
+        f"{opened.get_run(run_id).info.artifact_uri}/model-{sha256[:16]}"  # a repeated run may have others
+    )
     card = _pack(opened, params, folder, config, place, tags)
     log_artifacts(run_id, [paths.HISTORY, paths.SAMPLES])
     finish_run(run_id)
@@ -115,12 +117,18 @@ def _is_there(opened: MlflowClient, version: ModelVersion) -> bool:
             return False
     store = repository(opened, place)  # elsewhere: its list has to do
     try:
-        names = {file.path for folder in store.list_artifacts("artifacts") for file in store.list_artifacts(folder.path)}
+        names = {
+            file.path
+            for folder in store.list_artifacts("artifacts")
+            for file in store.list_artifacts(folder.path)
+        }
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
         return False
-    return any(name.endswith(f"/{CONFIG}") for name in names) and any(name.endswith(".safetensors") for name in names)
+    return any(name.endswith(f"/{CONFIG}") for name in names) and any(
+        name.endswith(".safetensors") for name in names
+    )
 
 
 def _place(opened: MlflowClient, version: ModelVersion) -> str:
