@@ -16,5 +16,7 @@ def comments_above(text: str) -> str:
     lines = []
     for line in text.splitlines():
         found = BEHIND.fullmatch(line)
-        lines += [found["indent"] + found["comment"], found["indent"] + found["key"]] if found else [line]
+        lines += (
+            [found["indent"] + found["comment"], found["indent"] + found["key"].rstrip()] if found else [line]
+        )
     return "\n".join(lines) + "\n"

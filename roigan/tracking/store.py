@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import requests
 from filelock import FileLock
@@ -47,9 +48,10 @@ def store_uri() -> str:
         raise UserError(f"MLFLOW_TRACKING_URI: {brief(error)}; write sqlite:///FILE") from None
     if not url.database or url.database.startswith((":", "file:")):
         return uri
-    # an absolute path stays what it is; what means something in a URI is escaped
-    url = url.set(database=str(paths.home() / url.database))
-    return url.render_as_string(hide_password=False)
+    path = str(paths.home() / url.database)  # an absolute path stays what it is
+    # what means something in a URI is escaped; for `sqlite:` alone, MLflow makes a folder of the escaped name
+    driver = "sqlite" if quote(path, safe=" +/") == path else "sqlite+pysqlite"
+    return url.set(drivername=driver, database=path).render_as_string(hide_password=False)
 
 
 def _own() -> Path | None:
@@ -127,9 +129,9 @@ def experiment_id(opened: MlflowClient, name: str) -> str:
     if found and found.lifecycle_stage == "deleted":
         number, store = found.experiment_id, opened.tracking_uri
         raise UserError(
-            f"experiment {name!r} is deleted in MLflow; bring it back: MLFLOW_TRACKING_URI='{store}' uv run mlflow "
-            f"experiments restore --experiment-id {number} (or, for good: uv run mlflow gc --backend-store-uri "
-            f"'{store}' --experiment-ids {number}); or give register.experiment another name"
+            f"experiment {name!r} is deleted in MLflow; bring it back: MLFLOW_TRACKING_URI='{store}' "
+            f"uv run mlflow experiments restore --experiment-id {number} (or, for good: uv run mlflow gc "
+            f"--backend-store-uri '{store}' --experiment-ids {number}); or change register.experiment"
         )
     if found:
         return str(found.experiment_id)
