@@ -1,4 +1,4 @@
-"""How a program ends: a line that says what is wrong and what to do, exit code 2, whatever became of its streams."""
+"""How a program ends: a line that says what is wrong and what to do, exit code 2, whatever its streams."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ UNNAMEABLE = ("Symlink loop", "Could not determine home")  # RuntimeErrors of pa
 def exit_on_user_error(main: Callable[[], None]) -> None:
     """Run `main`; a UserError becomes one line on standard error and exit code 2, without a traceback.
 
-    What cannot be printed ends with 1, as with other tools; where the reader has gone (`| head`), quietly with
-    the 141 that a shell shows for such an end.
+    What cannot be printed ends with 1, as with other tools; where the reader has gone (`| head`), quietly
+    with the 141 that a shell shows for such an end.
     """
     output = _open_streams()
     try:
@@ -90,8 +90,8 @@ class _Lossy(io.FileIO):
 
 
 def _open_streams() -> _Noting | None:
-    """Streams that the shell has closed (`2>&-`) lead nowhere; else the next file that is opened would get their
-    number, and with it what libraries print. Returns standard output, where it is the process' own."""
+    """Streams that the shell has closed (`2>&-`) lead nowhere; else the next file that is opened would get
+    their number, and with it what libraries print. Returns standard output, where it is the process' own."""
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:
             os.fstat(number)
@@ -102,7 +102,7 @@ def _open_streams() -> _Noting | None:
                 os.close(nowhere)
             os.set_inheritable(number, True)
         if getattr(sys, name) is None:
-            setattr(sys, name, open(number, mode, closefd=False))
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115
     if sys.__stderr__ in (None, sys.stderr):  # and not a test's own
         sys.stderr = _text(_Lossy(2, "w", closefd=False), sys.stderr, line_buffering=True)
     if sys.__stdout__ not in (None, sys.stdout):

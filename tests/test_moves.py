@@ -1,4 +1,4 @@
-"""A project may be moved, copied, renamed and made read-only: nothing is lost, nothing of another one touched."""
+"""A project may be moved, copied, renamed and made read-only: nothing is lost, nothing else touched."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_a_project_is_moved_copied_renamed_and_looked_at(tmp_path: Path, databas
 
 
 def look_read_only(folder: Path) -> subprocess.CompletedProcess[str] | None:
-    """Look at the registry from a process that cannot write to the folder; None where there is no such process."""
+    """Look at the registry from a process that cannot write to the folder; None where that cannot be had."""
     look = [sys.executable, "-c", LOOKS]
     given = {
         "cwd": folder,

@@ -1,4 +1,4 @@
-"""Standard streams that are closed, full or unread, and paths that name nothing: one line, never a traceback."""
+"""Streams that are closed, full or unread, and paths that name nothing: one line, never a traceback."""
 
 from __future__ import annotations
 

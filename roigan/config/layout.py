@@ -10,10 +10,10 @@ BEHIND = re.compile(r"(?P<indent> *)(?P<key>[\w.-]+:(?: .*?)?) +(?P<comment>#.*)
 def comments_above(text: str) -> str:
     """A YAML text in which every comment behind a key stands on a line of its own, above.
 
-    ruamel, which DVC writes with as well, keeps a comment where it was: from `gates:  # all must hold` above a
-    list it makes the same line above `[]`, which is no YAML.
+    ruamel, which DVC writes with as well, keeps a comment where it was: from `gates:  # all must hold` above
+    a list it makes the same line above `[]`, which is no YAML.
     """
-    lines = []
+    lines = list[str]()
     for line in text.splitlines():
         found = BEHIND.fullmatch(line)
         lines += (

@@ -31,8 +31,8 @@ def start_ray(params: Params, wanted: float) -> None:
     """Join the cluster that RAY_ADDRESS names, else start Ray on this machine.
 
     wanted: the cores that are asked for; where this machine has fewer, Ray is told that it has them, or it
-    would wait for ever. Raises UserError where there is no such cluster, or something in the environment keeps
-    Ray from starting.
+    would wait for ever. Raises UserError where there is no such cluster, or something in the environment
+    keeps Ray from starting.
     """
     address = os.environ.get("RAY_ADDRESS") or "local"
     os.environ.update({key: os.environ.get(key, value) for key, value in QUIET.items()} | NEEDED)
@@ -103,8 +103,8 @@ def _short_folder() -> None:
         return
     most = LONGEST_SOCKET - BELOW
     raise UserError(
-        f"{name or 'TMPDIR'}: Ray cannot keep its sockets in {folder}; set RAY_TMPDIR to a folder that can be written "
-        f"to, in ASCII and at most {most} characters"
+        f"{name or 'TMPDIR'}: Ray cannot keep its sockets in {folder}; set RAY_TMPDIR to a folder that can "
+        f"be written to, in ASCII and at most {most} characters"
     )
 
 

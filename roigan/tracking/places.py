@@ -1,7 +1,7 @@
 """Where artefacts lie: MLflow's database names what lies in the project relative to the project.
 
-So a project may be moved, copied and renamed, and no name of a folder stands in an address. A relative place is
-one for MLflow's own commands as well, where they are started in the project's folder.
+So a project may be moved, copied and renamed, and no name of a folder stands in an address. A relative place
+is one for MLflow's own commands as well, where they are started in the project's folder.
 """
 
 from __future__ import annotations

@@ -185,8 +185,8 @@ def _model_in(packed: Path, version: ModelVersion) -> Path:
     for config in packed.glob(f"artifacts/*/{CONFIG}"):
         return config.parent
     raise UserError(
-        f"{version.name}/{version.version} is registered, but its files are gone from {packed}; where its weights "
-        "lie in models/roigan, `uv run dvc repro -f -s register` makes them anew"
+        f"{version.name}/{version.version} is registered, but its files are gone from {packed}; where its "
+        "weights lie in models/roigan, `uv run dvc repro -f -s register` makes them anew"
     )
 
 
