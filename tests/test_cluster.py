@@ -338,3 +338,12 @@ def test_what_keeps_ray_from_starting_is_one_line_that_names_the_environment(
     assert "RAY_ADDRESS" not in str(said.value)
     assert "\n" not in str(said.value)
     assert os.environ["RAY_TRAIN_V2_ENABLED"] == "1"
+
+
+def test_a_setting_that_ends_rays_process_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "ray")
+    monkeypatch.setenv("RAY_health_check_period_ms", "x")
+    with pytest.raises(
+        UserError, match=r"^Ray does not start; the environment sets RAY_health_check_period_ms"
+    ):
+        cluster._survives_import()

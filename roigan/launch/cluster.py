@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import math
 import os
+import re
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -40,6 +42,7 @@ def start_ray(params: Params, wanted: float) -> None:
         # one process less per group: nobody announces that this machine will be taken away
         os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
         _short_folder()
+    _survives_import()
     try:
         import ray
         import ray.train
@@ -73,6 +76,18 @@ def start_ray(params: Params, wanted: float) -> None:
         raise UserError(
             f"RAY_ADDRESS: cannot join Ray at {address} ({reason}); have both the same token and version?"
         ) from None
+
+
+def _survives_import() -> None:
+    """Raise UserError for a setting that Ray's core ends the process for, without a word, when it is imported
+    (RAY_health_check_period_ms=x); tried elsewhere, and only where there are such settings."""
+    core = sorted(name for name in os.environ if re.match("RAY_[a-z]", name))
+    if core and "ray" not in sys.modules:
+        done = subprocess.run([sys.executable, "-c", "import ray"], capture_output=True)
+        if done.returncode:
+            raise UserError(
+                f"Ray does not start; the environment sets {', '.join(core)}: a value of it is wrong"
+            )
 
 
 def _no_start(error: Exception) -> UserError:
