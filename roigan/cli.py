@@ -25,8 +25,12 @@ SEEDS = 2**63  # torch takes seeds below this
 
 def main() -> None:
     """Entry point: `roigan complete`, `roigan models [ACTION]`, ...; exit code 2 for bad input."""
-    arguments = parser().parse_args()
-    exit_on_user_error(lambda: arguments.command(arguments))
+
+    def run() -> None:
+        arguments = parser().parse_args()
+        arguments.command(arguments)
+
+    exit_on_user_error(run)
 
 
 class Parser(argparse.ArgumentParser):

@@ -295,3 +295,55 @@ def test_a_lost_machine_is_done_without(
     assert "waiting for machines" not in log
     assert points(tmp_path) == EVERY_EPOCH
     assert len(steps_in(log)) <= len(EVERY_EPOCH) + 1
+
+
+@pytest.mark.parametrize("name", ["TMPDIR", "RAY_TMPDIR"])
+@pytest.mark.parametrize("folder", ["l" * 85, "ü", "gone"])
+def test_a_folder_that_takes_no_sockets_is_passed_over_or_named(
+    name: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    if folder != "gone":
+        (tmp_path / folder).mkdir()
+    monkeypatch.setenv(name, str(tmp_path / folder))
+    if name == "TMPDIR":
+        cluster._short_folder()
+        assert os.environ["RAY_TMPDIR"].startswith("/tmp/roigan-")
+        cluster._short_folder()  # and that one is right
+        return
+    with pytest.raises(UserError, match=r"^RAY_TMPDIR: Ray cannot keep its sockets in ") as said:
+        cluster._short_folder()
+    assert "\n" not in str(said.value)
+
+
+@pytest.mark.parametrize(
+    "error", [ImportError("no\nV2"), OSError("AF_UNIX"), RuntimeError("x"), ValueError("y")]
+)
+def test_what_keeps_ray_from_starting_is_one_line_that_names_the_environment(
+    error: Exception, small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    def init(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_TMPDIR", "/tmp")
+    monkeypatch.setenv("RAY_ODD_SETTING", "abc")
+    monkeypatch.setenv("RAY_TRAIN_V2_ENABLED", "0")
+    with pytest.raises(UserError, match=r"^Ray does not start \(.*RAY_ODD_SETTING") as said:
+        cluster.start_ray(small(), 1)
+    assert "RAY_ADDRESS" not in str(said.value)
+    assert "\n" not in str(said.value)
+    assert os.environ["RAY_TRAIN_V2_ENABLED"] == "1"
+
+
+def test_a_setting_that_ends_rays_process_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "ray")
+    monkeypatch.setenv("RAY_health_check_period_ms", "x")
+    with pytest.raises(
+        UserError, match=r"^Ray does not start; the environment sets RAY_health_check_period_ms"
+    ):
+        cluster._survives_import()

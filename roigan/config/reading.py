@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from roigan.config.blocks import ModelParams
+from roigan.config.layout import comments_above
 from roigan.config.params import Params
 from roigan.config.systems.by_name import MODELS, PARAMS
 from roigan.errors import UserError, brief
@@ -38,7 +39,12 @@ def write_yaml(content: Any) -> str:
 
 def read_commented(text: str) -> Any:
     """The content of a YAML text with its comments, for `write_yaml`; raises ruamel's YAMLError."""
-    return _commented().load(text)
+    above = comments_above(text)
+    try:
+        same = read_yaml(above) == read_yaml(text)
+    except YAMLError:  # of the text itself, or of a # inside a value
+        same = False
+    return _commented().load(above if same else text)
 
 
 def _commented() -> YAML:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import logging
 import math
 import os
+import re
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 from roigan.config import Params
 from roigan.errors import UserError, brief
@@ -19,23 +23,38 @@ QUIET = {
 }
 
 
+# What trainings of this kind need, whatever the environment says.
+NEEDED = {"RAY_TRAIN_V2_ENABLED": "1"}
+# Ray's sockets lie at FOLDER/ray/session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store
+LONGEST_SOCKET, BELOW = (103 if sys.platform == "darwin" else 107), 71
+
+
 def start_ray(params: Params, wanted: float) -> None:
     """Join the cluster that RAY_ADDRESS names, else start Ray on this machine.
 
     wanted: the cores that are asked for; where this machine has fewer, Ray is told that it has them, or it
-    would wait for ever. Raises UserError where there is no such cluster.
+    would wait for ever. Raises UserError where there is no such cluster, or something in the environment
+    keeps Ray from starting.
     """
-    os.environ.update({key: os.environ.get(key, value) for key, value in QUIET.items()})
-    import ray
-    from ray.exceptions import AuthenticationError
+    address = os.environ.get("RAY_ADDRESS") or "local"
+    os.environ.update({key: os.environ.get(key, value) for key, value in QUIET.items()} | NEEDED)
+    if address == "local":
+        # one process less per group: nobody announces that this machine will be taken away
+        os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
+        _short_folder()
+    _survives_import()
+    try:
+        import ray
+        import ray.train
+        import ray.tune  # both read the environment as well
+        from ray.exceptions import AuthenticationError
+    except Exception as error:
+        raise _no_start(error) from None
 
     if ray.is_initialized():
         return
-    address = os.environ.get("RAY_ADDRESS") or "local"
     if address == "local":
         device(params)  # on a cluster, the machine that starts the training may have no GPU
-        # one process less per group: nobody announces that this machine will be taken away
-        os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
     else:
         _knock(address)
     found = max(cores(), math.ceil(wanted)) if address == "local" else None
@@ -48,11 +67,60 @@ def start_ray(params: Params, wanted: float) -> None:
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
-    except (ConnectionError, AuthenticationError, ValueError) as error:
+    except Exception as error:
+        if address == "local":
+            raise _no_start(error) from None
+        if not isinstance(error, ConnectionError | AuthenticationError | ValueError):
+            raise _no_start(error) from None
         reason = brief(error).split(". ")[0]
         raise UserError(
             f"RAY_ADDRESS: cannot join Ray at {address} ({reason}); have both the same token and version?"
         ) from None
+
+
+def _survives_import() -> None:
+    """Raise UserError for a setting that Ray's core ends the process for, without a word, when it is imported
+    (RAY_health_check_period_ms=x); tried elsewhere, and only where there are such settings."""
+    core = sorted(name for name in os.environ if re.match("RAY_[a-z]", name))
+    if core and "ray" not in sys.modules:
+        done = subprocess.run([sys.executable, "-c", "import ray"], capture_output=True)
+        if done.returncode:
+            raise UserError(
+                f"Ray does not start; the environment sets {', '.join(core)}: a value of it is wrong"
+            )
+
+
+def _no_start(error: Exception) -> UserError:
+    """What keeps Ray from starting: most likely what the environment sets of it."""
+    ours = QUIET.keys() | NEEDED | {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"}
+    theirs = sorted(name for name in os.environ if name.startswith("RAY_") and name not in ours)
+    advice = (
+        f"the environment sets {', '.join(theirs)}: unset what is not needed" if theirs else "see Ray's logs"
+    )
+    return UserError(f"Ray does not start ({type(error).__name__}: {brief(error)}); {advice}")
+
+
+def _short_folder() -> None:
+    """Have Ray put its sockets where their names are short enough and ASCII: in /tmp, where TMPDIR is not so.
+
+    Raises UserError for a RAY_TMPDIR that is not so, or where there is no /tmp to write to.
+    """
+    name = next((name for name in ("RAY_TMPDIR", "TMPDIR") if name in os.environ), None)
+    folder = os.environ[name] if name else "/tmp"
+    fits = folder.isascii() and len(os.path.abspath(folder)) + BELOW <= LONGEST_SOCKET
+    if fits and os.access(folder, os.W_OK):
+        return
+    if name == "TMPDIR" and os.access("/tmp", os.W_OK):
+        # whose it is stands in the name: another user's /tmp/ray may not be written to
+        own = Path("/tmp") / f"roigan-{os.getuid()}"
+        own.mkdir(mode=0o700, exist_ok=True)
+        os.environ["RAY_TMPDIR"] = str(own)
+        return
+    most = LONGEST_SOCKET - BELOW
+    raise UserError(
+        f"{name or 'TMPDIR'}: Ray cannot keep its sockets in {folder}; set RAY_TMPDIR to a folder that can "
+        f"be written to, in ASCII and at most {most} characters"
+    )
 
 
 def cores() -> int:

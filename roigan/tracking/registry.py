@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import mlflow.artifacts
 import pandas as pd
 from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
 from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
 
 from roigan.config import Params
 from roigan.errors import UserError
@@ -22,6 +23,7 @@ from roigan.tracking.lineage import lineage
 from roigan.tracking.model_card import WHAT, model_card, verb_of
 from roigan.tracking.outbox import open_outbox
 from roigan.tracking.package import pack
+from roigan.tracking.places import here, local, repository
 from roigan.tracking.runs import finish_run, log_artifacts, log_history, log_metrics, run_of
 from roigan.tracking.store import EMPTY, client, model_named, reader, store_uri
 
@@ -49,6 +51,8 @@ def registered(params: Params, folder: Path = paths.MODEL) -> ModelVersion:
     open_outbox().deliver()
     with client() as opened:
         version = _with_weights(opened, params.register_.name, sha256)
+        if version and not _is_there(opened, version):
+            _pack(opened, params, folder, config, _place(opened, version), version.tags)
         if not version:
             version = _new_version(opened, params, folder, config, sha256)
             opened.set_registered_model_alias(version.name, CANDIDATE, version.version)
@@ -74,19 +78,61 @@ def _new_version(
     run_id = run_of(params, config.get("fingerprint", sha256[:16]), tags)
     if paths.HISTORY.is_file():
         log_history(run_id, paths.HISTORY)
-    card = model_card(params, config, tags)
-    place = f"model-{sha256[:16]}"  # a run that was repeated may hold other weights already
-    with tempfile.TemporaryDirectory() as temporary:
-        packed = Path(temporary) / "model"
-        pack(packed, folder, config, tags, verb_of(config))
-        (packed / "README.md").write_text(card)
-        opened.log_artifacts(run_id, str(packed), place)
+    place = (
+        f"{opened.get_run(run_id).info.artifact_uri}/model-{sha256[:16]}"  # a repeated run may have others
+    )
+    card = _pack(opened, params, folder, config, place, tags)
     log_artifacts(run_id, [paths.HISTORY, paths.SAMPLES])
     finish_run(run_id)
     if not opened.search_registered_models(f"name = '{name}'"):
         opened.create_registered_model(name, description=WHAT[verb_of(config)])
-    source = f"{opened.get_run(run_id).info.artifact_uri}/{place}"
-    return opened.create_model_version(name, source, run_id=run_id, tags=tags, description=card)
+    return opened.create_model_version(name, place, run_id=run_id, tags=tags, description=card)
+
+
+def _pack(
+    opened: MlflowClient,
+    params: Params,
+    folder: Path,
+    config: Mapping[str, Any],
+    place: str,
+    tags: Mapping[str, str],
+) -> str:
+    """Store a model folder, packed, at a place; returns its card."""
+    card = model_card(params, config, tags)
+    with tempfile.TemporaryDirectory() as temporary:
+        packed = Path(temporary) / "model"
+        pack(packed, folder, config, tags, verb_of(config))
+        (packed / "README.md").write_text(card)
+        repository(opened, place).log_artifacts(str(packed))
+    return card
+
+
+def _is_there(opened: MlflowClient, version: ModelVersion) -> bool:
+    """Whether the files of a version are where they should be, and its weights what they were."""
+    place = _place(opened, version)
+    if packed := local(here(place)):
+        try:
+            return read_model(_model_in(packed, version))[1] == version.tags["sha256"]
+        except (UserError, OSError, ValueError):
+            return False
+    store = repository(opened, place)  # elsewhere: its list has to do
+    try:
+        names = {
+            file.path
+            for folder in store.list_artifacts("artifacts")
+            for file in store.list_artifacts(folder.path)
+        }
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return False
+    return any(name.endswith(f"/{CONFIG}") for name in names) and any(
+        name.endswith(".safetensors") for name in names
+    )
+
+
+def _place(opened: MlflowClient, version: ModelVersion) -> str:
+    return str(opened.get_model_version_download_uri(version.name, version.version))
 
 
 def _with_weights(opened: MlflowClient, name: str, sha256: str) -> ModelVersion | None:
@@ -130,11 +176,18 @@ def load_registered(name: str, which: str | int = CANDIDATE) -> Path:
 def download(version: ModelVersion) -> Path:
     """The model folder of a version; where artefacts lie on this machine, their own folder, uncopied."""
     with reader() as opened:
-        source = opened.get_model_version_download_uri(version.name, version.version)
-        packed = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, tracking_uri=store_uri()))
+        place = here(_place(opened, version))
+        packed = local(place) or Path(download_artifacts(artifact_uri=place, tracking_uri=store_uri()))
+    return _model_in(packed, version)
+
+
+def _model_in(packed: Path, version: ModelVersion) -> Path:
     for config in packed.glob(f"artifacts/*/{CONFIG}"):
         return config.parent
-    raise UserError(f"{version.name}/{version.version} is registered, but its files are gone from {packed}")
+    raise UserError(
+        f"{version.name}/{version.version} is registered, but its files are gone from {packed}; where its "
+        "weights lie in models/roigan, `uv run dvc repro -f -s register` makes them anew"
+    )
 
 
 def log_evaluation(

@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 
 from roigan.config import Params
+from roigan.tracking.places import repository_of
 from roigan.tracking.store import client, experiment_id
 
 LONGEST_PARAM = 6000  # characters; MLflow's limit
@@ -109,11 +110,12 @@ def log_points(opened: MlflowClient, run_id: str, points: list[Metric]) -> None:
 def log_artifacts(run_id: str, files: Iterable[Path], folder: str | None = None) -> None:
     """Copy files and folders to the run (into `folder` of its artefacts); what does not exist is left out."""
     with client() as opened:
+        run = repository_of(opened, run_id)
         for file in map(Path, files):
             if file.is_dir():
-                opened.log_artifacts(run_id, str(file), f"{folder}/{file.name}" if folder else file.name)
+                run.log_artifacts(str(file), f"{folder}/{file.name}" if folder else file.name)
             elif file.is_file():
-                opened.log_artifact(run_id, str(file), folder)
+                run.log_artifact(str(file), folder)
 
 
 def finish_run(run_id: str) -> None:

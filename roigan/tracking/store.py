@@ -10,6 +10,8 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
 
 import requests
 from filelock import FileLock
@@ -17,10 +19,12 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.utils.credentials import get_default_host_creds
+from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from roigan.errors import UserError
+from roigan.errors import UserError, brief
 from roigan.files import paths
+from roigan.tracking.places import ARTIFACTS, make_relative
 
 logging.getLogger("alembic").setLevel(logging.ERROR)  # a line for every table of a new database
 logging.getLogger("mlflow.store.db.utils").setLevel(
@@ -30,28 +34,39 @@ logging.getLogger("mlflow.store.db.utils").setLevel(
 PATIENCE = 5  # seconds in which a server has to say that it is there
 EMPTY = "no model is registered yet; `uv run dvc repro` makes one (after --pull: dvc repro -f -s register)"
 
-OWN, SQLITE = ".roigan/mlflow.db", "sqlite:///"
+OWN = "sqlite:///.roigan/mlflow.db"
 
 
 def store_uri() -> str:
     """URI of the store, absolute, so that it can be handed to a process that runs in another folder."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or SQLITE + OWN
-    if uri.startswith(SQLITE):
-        return f"{SQLITE}{paths.home() / uri.removeprefix(SQLITE)}"  # an absolute path stays what it is
-    return uri
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or OWN
+    if not uri.startswith("sqlite"):
+        return uri
+    try:
+        url = make_url(uri)
+    except SQLAlchemyError as error:
+        raise UserError(f"MLFLOW_TRACKING_URI: {brief(error)}; write sqlite:///FILE") from None
+    if not url.database or url.database.startswith((":", "file:")):
+        return uri
+    path = str(paths.home() / url.database)  # an absolute path stays what it is
+    # what means something in a URI is escaped; for `sqlite:` alone, MLflow makes a folder of the escaped name
+    driver = "sqlite" if quote(path, safe=" +/") == path else "sqlite+pysqlite"
+    return url.set(drivername=driver, database=path).render_as_string(hide_password=False)
 
 
-def _is_own() -> bool:
-    """Whether the store is the project's own database, by default or by name."""
-    return store_uri() == f"{SQLITE}{paths.home() / OWN}"
+def _own() -> Path | None:
+    """The store's database, where it lies in the project: by default, or by name."""
+    uri = store_uri()
+    path = Path(make_url(uri).database or "") if uri.startswith("sqlite") else Path()
+    return path if path.is_absolute() and path.is_relative_to(paths.home()) else None
 
 
 @contextmanager
 def client(uri: str | None = None) -> Iterator[MlflowClient]:
     """A client of the store (`uri`, where the driver has told it); MLflow's errors become UserErrors."""
     try:
-        if uri is None and _is_own():
-            _create_database()
+        if uri is None and (database := _own()):
+            _create_database(database)
         _reach(uri or store_uri())
         yield MlflowClient(uri or store_uri())
     except (MlflowException, SQLAlchemyError, requests.RequestException) as error:
@@ -85,11 +100,15 @@ def _complaint(uri: str, text: str) -> UserError:
 
 @contextmanager
 def reader() -> Iterator[MlflowClient]:
-    """A client for whoever only looks: a UserError where there is no database yet, instead of a new one."""
-    if _is_own() and not (paths.home() / OWN).is_file():
+    """A client for whoever only looks: a UserError where there is no database yet, instead of a new one.
+
+    Nothing is written, not even a lock: the project may be a colleague's, or on a disk that is read-only.
+    """
+    database = _own()
+    if database and not database.is_file():
         here = (paths.home() / "params.yaml").is_file()
         raise UserError(EMPTY if here else "no project lies here; run from the folder of params.yaml")
-    with client() as opened:
+    with client(store_uri() if database and _is_complete(database) else None) as opened:
         yield opened
 
 
@@ -105,14 +124,38 @@ def model_named(opened: MlflowClient, name: str) -> RegisteredModel:
 
 def experiment_id(opened: MlflowClient, name: str) -> str:
     """The experiment's id; created on first use, with its artefacts beside the local database."""
+    database = _own()
     found = opened.get_experiment_by_name(name)
+    if found and found.lifecycle_stage == "deleted":
+        number, store = found.experiment_id, opened.tracking_uri
+        raise UserError(
+            f"experiment {name!r} is deleted in MLflow; bring it back: MLFLOW_TRACKING_URI='{store}' "
+            f"uv run mlflow experiments restore --experiment-id {number} (or, for good: uv run mlflow gc "
+            f"--backend-store-uri '{store}' --experiment-ids {number}); or change register.experiment"
+        )
     if found:
         return str(found.experiment_id)
-    place = (paths.state() / "mlartifacts").as_uri() if _is_own() else None
-    return str(opened.create_experiment(name, artifact_location=place))
+    place = (paths.home() / ARTIFACTS).as_uri() if database else None
+    created = str(opened.create_experiment(name, artifact_location=place))
+    if database:
+        make_relative(database)
+    return created
 
 
-def _create_database() -> None:
+def _create_database(database: Path) -> None:
     """Under a lock: processes that create the tables at the same time fail."""
     with FileLock(paths.state() / "mlflow.lock"):
         MlflowClient(store_uri()).search_experiments(max_results=1)
+        make_relative(database)
+
+
+def _is_complete(database: Path) -> bool:
+    """Whether no process is still making the database's tables: the first experiment comes last."""
+    engine = create_engine(make_url(store_uri()))
+    try:
+        with engine.connect() as connection:
+            return connection.execute(text("SELECT count(*) FROM experiments")).scalar_one() > 0
+    except SQLAlchemyError:
+        return False
+    finally:
+        engine.dispose()
