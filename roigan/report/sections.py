@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from roigan.config import Params
 from roigan.evaluation.completion import methods, wholes
@@ -16,7 +17,7 @@ from roigan.report import figures
 from roigan.report.page import METHODS
 from roigan.systems.model import Model
 
-THESIS = ("ellipse", "rectangle", "mixture")  # mask families of its figure 4.3
+FAMILIES = 3  # of figure 4.3
 COLUMNS, MORE, SWEPT = 8, 16, 2  # images in figures 4.3, 4.4 and 4.5
 SAMPLES = 64  # of a model that generates
 
@@ -40,7 +41,7 @@ def completions(params: Params, model: Model, train: np.ndarray, test: np.ndarra
     seed, rivals = params.evaluate.seed, methods(params, model, train)
     named = {METHODS[name][0]: complete for name, complete in rivals.items()}
     free = {METHODS[name][0]: generate for name, generate in wholes(params, model).items()}
-    families = [family for family in THESIS if family in params.masks.evaluate] or params.masks.evaluate[:3]
+    families = params.masks.evaluate[:FAMILIES]
     marks = (
         "Green: a known pixel that the generator's own image meets; red: one that it misses." if free else ""
     )
@@ -52,19 +53,25 @@ def completions(params: Params, model: Model, train: np.ndarray, test: np.ndarra
     x, M = figures.pick(test, paths.MASKS / f"{families[0]}.npz", MORE)
     more = figures.more(rivals[model.system], x, M, seed, model.coordinates)
     sliders, codes = [], []
-    for i in range(SWEPT if model.sliders else 0):
-        at = [(i + 1) * len(x) // (SWEPT + 1)]
-        caption = f"Test image {i + 1}."
-        sliders.append(
-            Drawn(f"figure_4_5_{i + 1}", figures.sliders(model, x[at], M[at], seed), caption=caption)
-        )
-        codes.append(Drawn(f"codes_{i + 1}", figures.codes(model, x[at], M[at], seed), caption=caption))
+    caption = f"Of {len(x)} test images, one of those with most detail where it is hidden."
+    for i, at in enumerate(_most_detailed(x, M)[:SWEPT] if model.sliders else []):
+        swept = x[[at]], M[[at]], seed
+        sliders.append(Drawn(f"figure_4_5_{i + 1}", figures.sliders(model, *swept), caption=caption))
+        codes.append(Drawn(f"codes_{i + 1}", figures.codes(model, *swept), caption=caption))
     return {
         "completions": beside,
         "more": [Drawn("figure_4_4", more, caption=f"Mask family: {families[0]}.")],
         "sliders": sliders,
         "codes": codes,
     }
+
+
+def _most_detailed(x: Tensor, M: Tensor) -> list[int]:
+    """Images by the variation of what is hidden: where there is nothing to paint, controls move nothing."""
+    mean = (x * M).sum((2, 3)) / M.sum((2, 3))  # [B, C]
+    variance = ((x - mean[..., None, None]).square() * M).sum((2, 3)) / M.sum((2, 3))
+    order: list[int] = variance.sum(1).argsort(descending=True).tolist()
+    return order
 
 
 def samples(params: Params, model: Model, train: np.ndarray, test: np.ndarray) -> Pictures:
