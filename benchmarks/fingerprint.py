@@ -60,7 +60,7 @@ def _pipeline(project: Path) -> dict[str, str]:
     params = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text())
     for block, changes in CHANGES.items():
         params[block] |= changes
-    YAML().dump(params, project / "params.yaml")
+    YAML().dump(_sorted(params), project / "params.yaml")
     for stage in STAGES:
         _run(project, f"pipelines.{stage}")
     found = {
@@ -75,6 +75,11 @@ def _pipeline(project: Path) -> dict[str, str]:
     samples = sorted((project / "reports/samples").glob("*.png"))
     found["reports/samples"] = hashlib.sha256(b"".join(path.read_bytes() for path in samples)).hexdigest()
     return dict(sorted(found.items()))
+
+
+def _sorted(value: Any) -> Any:
+    """Keys in alphabetical order: that of mask families decides which one a random number draws."""
+    return {key: _sorted(value[key]) for key in sorted(value)} if isinstance(value, dict) else value
 
 
 def _search(project: Path) -> dict[str, str]:
