@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 from roigan.config import Params, read_yaml
 from roigan.corruptions.corruption import Corruption
 from roigan.corruptions.sampling import Sampler
+from roigan.errors import UserError
 from roigan.game import Batch, Nets, Player, StepRandom, play
 from roigan.nets.latent import join_latent
 from roigan.systems.by_name import SYSTEMS
@@ -113,6 +115,8 @@ ALL = {"losses__l1": 1.0, "losses__style": 1.0}
 THESIS = read_yaml((ROOT / "presets" / "thesis.yaml").read_text())["model"]
 RECIPES: dict[str, dict[str, Any]] = {
     "ours": ALL | {"model__depth": 2},
+    "noise is read": {"model__read_noise": 3},
+    "noise is read off D": {"model__read_noise": 3, "model__reader": "trunk"},
     "thesis": ALL | {f"model__{key}": value for key, value in THESIS.items() if key != "width"},
     "glcic": GLCIC,
     "gan": GAN,
@@ -121,8 +125,25 @@ RECIPES: dict[str, dict[str, Any]] = {
     "recolour": RECOLOUR | {"losses__tv": 0.5},
 }
 SYSTEM_RECIPES = {
-    "roigan": {}, "glcic": GLCIC, "gan": GAN, "pixelwise": PIXELWISE, "dcgan": DCGAN, "recolour": RECOLOUR,
+    "roigan": {"model__read_noise": 2}, "glcic": GLCIC, "gan": GAN, "pixelwise": PIXELWISE, "dcgan": DCGAN,
+    "recolour": RECOLOUR,
 }  # fmt: skip
+
+
+def test_noise_that_is_read_is_asked_of_q(small: Small) -> None:
+    """Of Q that knows nothing, every number read costs as much as a standard normal's entropy."""
+    entropy = 0.5 * math.log(2 * math.pi) + 0.5  # nats, beside mu 0 and logvar 0
+    costs = []
+    for count in (0, 40):
+        params = small(model__read_noise=count)
+        system = build(params)
+        for parameter in system.nets["Q"].read.parameters():
+            torch.nn.init.zeros_(parameter)
+        losses = system.loss_G(SimpleNamespace(**system.nets), batch(params, 0))
+        costs.append(losses["info_c"].item() / params.losses.info)
+    assert (costs[1] - costs[0]) / 40 == pytest.approx(entropy, abs=0.15)
+    with pytest.raises(UserError, match="read_noise is 9, above noise, which is 8"):
+        small(model__read_noise=9, model__noise=8)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

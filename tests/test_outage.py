@@ -277,11 +277,10 @@ def test_a_database_that_is_locked_for_seconds(project: Params) -> None:
     assert steps(run_id) == [3]
 
 
-@pytest.mark.slow
 def test_one_process_at_a_time_makes_the_tables(project: Params, monkeypatch: pytest.MonkeyPatch) -> None:
     made = threading.Event()
     monkeypatch.setattr(store, "MlflowClient", lambda uri: made.set() or MlflowClient(uri))
-    thread = threading.Thread(target=store._create_database)
+    thread = threading.Thread(target=store._create_database, args=(paths.state() / "mlflow.db",))
     with FileLock(paths.state() / "mlflow.lock"):
         thread.start()
         assert not made.wait(0.5)
@@ -289,6 +288,7 @@ def test_one_process_at_a_time_makes_the_tables(project: Params, monkeypatch: py
     assert made.is_set()
 
 
+@pytest.mark.slow
 def test_a_training_that_begins_anew_has_a_run_of_its_own(
     project: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:

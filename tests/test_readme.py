@@ -161,7 +161,7 @@ def environment() -> dict[str, str]:
     # `make test` in there is this suite again: one file of it, in one process, shows that the command works
     inner = {
         "ROIGAN_INSIDE_README": "1",
-        "PYTEST_ADDOPTS": "tests/test_config.py",
+        "PYTEST_ADDOPTS": "tests/test_losses.py",
         "PYTEST_XDIST_AUTO_NUM_WORKERS": "1",
     }
     return kept | names | inner | {"PATH": f"{path}{os.pathsep}{ROOT}/.uv/bin"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from roigan.config.blocks import LatentSizes, LossParams, ModelParams, Positive, Weight
 from roigan.config.params import Params
@@ -18,6 +18,10 @@ class RoIGANModel(ModelParams):
     """Convolutions of every upsample block after its branches merge; 1 is the thesis, more are residual."""
     noise: Positive = 146
     """Numbers of incompressible noise z0."""
+    read_noise: Annotated[int, Field(ge=0)] = 0
+    """So many numbers of z0 are read back as sliders are, and style the denormalisations beside them: another
+    seed then paints something else. Losses that compare with the original punish every difference, and what
+    no reader asks for does not survive them."""
     sliders: Positive = 10
     """Continuous controls c, each in [-1, 1]."""
     codes: Positive = 10
@@ -43,6 +47,12 @@ class RoIGANModel(ModelParams):
     convolutions of its own."""
     output_norm: bool = False
     """InstanceNorm before the final tanh, as in the thesis: all images then have one mean and contrast."""
+
+    @model_validator(mode="after")
+    def _noise_is_there_to_read(self) -> RoIGANModel:
+        if self.read_noise > self.noise:
+            raise ValueError(f"read_noise is {self.read_noise}, above noise, which is {self.noise}")
+        return self
 
     @property
     def coordinates(self) -> str:

@@ -106,18 +106,20 @@ class ControlEncoding(nn.Module):
     """z = cat(z0, c, one-hot k) -> (what the mapping takes, the controls) scaled for a network.
 
     As drawn, 92 % of the energy of z is noise and 2 % sliders, and a code is values-1 directions. Here all
-    sliders together have the energy of the noise; a code is a point on a circle, each of its two coordinates
-    as loud as a slider.
+    sliders together, with the noise that is read as they are, have the energy of the noise; a code is a point
+    on a circle, each of its two coordinates as loud as a slider.
     """
 
     def __init__(self, model: RoIGANModel) -> None:
         super().__init__()
         self.split = [model.noise, model.sliders, model.codes * model.values]
         self.direct, self.shape = model.direct_controls, (model.codes, model.values)
-        self.controls = model.sliders + 2 * model.codes if self.direct else 0  # numbers
+        self.read = model.read_noise
+        self.controls = model.sliders + self.read + 2 * model.codes if self.direct else 0  # numbers
         self.inputs = model.noise + self.controls if self.direct else sum(self.split)
-        energy = model.noise / max(1, model.sliders)  # per slider
+        energy = model.noise / max(1, model.sliders + self.read)  # per slider
         self.scale_c, self.scale_k = math.sqrt(energy / (1 / 3)), math.sqrt(energy / (1 / 2))
+        self.scale_z = math.sqrt(energy)
         self.circle: Tensor
         self.register_buffer("circle", circle(model.values), persistent=False)
 
@@ -127,7 +129,8 @@ class ControlEncoding(nn.Module):
             return z, z[:, :0]
         z0, c, k = z.split(self.split, dim=1)
         points = (k.unflatten(1, self.shape) @ self.circle).flatten(1)  # [B, 2 * codes]
-        controls = torch.cat([self.scale_c * c, self.scale_k * points], 1)
+        read = self.scale_z * z0[:, : self.read]
+        controls = torch.cat([self.scale_c * c, read, self.scale_k * points], 1)
         return torch.cat([z0, controls], 1), controls
 
 
@@ -200,7 +203,8 @@ class QHead(nn.Module):
 
     def __init__(self, model: RoIGANModel) -> None:
         super().__init__()
-        self.sliders, self.codes, self.values = model.sliders, model.codes, model.values
+        self.sliders, self.codes = model.sliders + model.read_noise, model.codes
+        self.values = model.values
         inputs, hidden, last = (max(1, round(n * model.width)) for n in (256, 128, 64))
         self.conv1 = Conv2d(inputs, hidden, 4, equalised=model.equalized, bias=False)  # 7 -> 4
         self.conv2 = Conv2d(hidden, last, 4, equalised=model.equalized)  # 4 -> 1

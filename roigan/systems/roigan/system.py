@@ -51,7 +51,7 @@ class RoIGAN:
             "D": Discriminator(size, channels, model),
         }
         if params.losses.info:  # a head that nothing trains would be dead weight
-            controls = (model.sliders, model.codes, model.values)
+            controls = (model.sliders + model.read_noise, model.codes, model.values)
             seen = 1 if model.space == "identity" else 2  # channels of `read`
             self.nets["Q"] = (
                 Reader(size, seen, controls, model.width, equalised=model.equalized)
@@ -119,7 +119,8 @@ class RoIGAN:
         if w.info:
             own = self.params.model.reader == "own"
             reading = nets.Q(read(y, self.params.model.space), M) if own else nets.Q(fake.trunk)
-            terms["info_c"] = w.info * latent.gaussian_nll(c, reading.mu, reading.logvar)
+            told = torch.cat([c, z[:, : self.params.model.read_noise]], 1)
+            terms["info_c"] = w.info * latent.gaussian_nll(told, reading.mu, reading.logvar)
             terms["info_k"] = w.info * latent.categorical_nll(k, reading.logits)
         return terms
 
