@@ -156,9 +156,8 @@ def test_garbage_is_a_user_error_and_nothing_else(garbage: Any) -> None:
 
 
 LEAVES = [(block, key) for block, values in content().items() if isinstance(values, dict) for key in values]
-ANYTHING = (
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.lists(st.floats(0, 1))
-)
+EXACT = st.integers(-(2**53), 2**53)  # as floats, too
+ANYTHING = st.none() | st.booleans() | EXACT | st.floats() | st.text(max_size=5) | st.lists(st.floats(0, 1))
 
 
 @settings(max_examples=200, deadline=None)
