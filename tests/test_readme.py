@@ -29,9 +29,12 @@ SMALL: dict[str, dict[str, Any]] = {
     "control": {"train": 16, "test": 16, "images": 4, "width": 0.125, "steps": 2, "batch_size": 8},
     "model": {"width": 0.125},
     "train": {"steps": 6, "batch_size": 8, "sample_every": 1, "num_workers": 1},
-    "evaluate": {"diversity_images": 2, "diversity_samples": 2, "bootstrap": 8},
+    "evaluate": {
+        "judge": {"width": 4, "steps": 2, "batch_size": 8},
+        "diversity_images": 2, "diversity_samples": 2, "bootstrap": 8,
+    },
     "tune": {"trials": 2, "steps": 2, "report_every": 1, "images": 8, "cpus": cores()},
-}
+}  # fmt: skip
 
 
 def blocks(language: str) -> list[str]:
@@ -118,8 +121,8 @@ def test_every_command_runs_in_a_fresh_clone(tmp_path: Path) -> None:
     for output in (
         "reports/report.html",
         "reports/evaluation.csv",
-        "reports/cat-3.png",
-        "reports/cat-slider.png",
+        "reports/digit-3.png",
+        "reports/digit-slider.png",
         "tuning/trials.parquet",
     ):
         assert (clone / output).is_file(), output

@@ -47,7 +47,7 @@ def project(prepared: Path, database: Path, small: Small, tmp_path: Path) -> Pat
 
 def begin(project: Path) -> subprocess.Popen[str]:
     path = str(Path(__file__).parent.parent)
-    environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "pipelines.tune"]
     return subprocess.Popen(command, cwd=project, env=environment, text=True, stdout=subprocess.PIPE)
 
@@ -83,42 +83,8 @@ def wait_for_the_first_trial(process: subprocess.Popen[str], project: Path) -> N
         time.sleep(0.1)
 
 
-def test_a_killed_search_goes_on_and_no_trial_is_run_twice(project: Path) -> None:
-    first = begin(project)
-    wait_for_the_first_trial(first, project)
-    kill(first)
-    before = runs(project)
-    ended = before[before["status"] == "FINISHED"]
-    assert len(ended) >= 1
-
-    second = begin(project)
-    out, _ = second.communicate(timeout=1200)
-    assert second.returncode == 0, out
-    after = runs(project)
-    children = after[after["child"] == 1]
-    assert sorted(children["name"]) == ["trial 1", "trial 2", "trial 3", "trial 4"]
-    assert sorted(children["status"]) == ["FAILED", "FAILED", "FINISHED", "FINISHED"]
-    assert after[after["child"] == 0]["status"].tolist() == ["FINISHED"]
-    for name in ended["name"]:  # nothing was trained again
-        assert f"{name}  step 3/12" not in out
-    assert "became nan" in out
-    with sqlite3.connect(project / ".roigan/mlflow.db") as opened:
-        points = pd.read_sql("SELECT run_uuid, step FROM metrics WHERE key = 'fid_ellipse'", opened)
-    assert points.groupby("run_uuid")["step"].apply(sorted).tolist() == [[3, 6, 9, 12]] * 2
-
-    trials = pd.read_parquet(project / "tuning/trials.parquet")
-    assert sorted(trials["state"]) == ["ended", "ended", "failed", "failed"]
-    assert set(trials[trials["state"] == "failed"]["train.lr_g"]) == {1e30}
-    best = yaml.safe_load((project / "tuning/best.yaml").read_text())
-    assert best["train"]["lr_g"] == 5e-3
-    assert (project / "tuning/figures/pareto.png").is_file()
-    assert not list((project / ".roigan/searches").iterdir())  # what is stored needs no checkpoints
-    assert load_params(project / "params.yaml").tune.applied is None
-
-
-def test_a_search_that_gets_ctrl_c_is_not_over(project: Path, small: Small) -> None:
-    search = SEARCH | {"space": {"losses.fm": {"grid": [0.5, 1.0]}}}
-    write(project, small(tune=search))
+def test_a_search_goes_on_after_ctrl_c_and_after_a_kill(project: Path) -> None:
+    """And no trial that had ended is run twice."""
     first = begin(project)
     wait_for_the_first_trial(first, project)
     first.send_signal(signal.SIGINT)
@@ -128,15 +94,42 @@ def test_a_search_that_gets_ctrl_c_is_not_over(project: Path, small: Small) -> N
     assert not (project / "tuning").exists()
     before = runs(project)
     assert before[before["child"] == 0]["status"].tolist() == ["FAILED"]
+    ended = before[before["status"] == "FINISHED"]["name"]
+    assert len(ended) >= 1
 
     second = begin(project)
-    out, _ = second.communicate(timeout=1200)
-    assert second.returncode == 0, out
-    assert "trial 1  step 3/12" not in out  # it was not trained again
+    assert second.stdout
+    early = []
+    for line in second.stdout:
+        early.append(line)
+        if "  step 3/12" in line:
+            break
+    kill(second)
+
+    third = begin(project)
+    out, _ = third.communicate(timeout=1200)
+    assert third.returncode == 0, out
     after = runs(project)
-    assert after["name"][after["child"] == 1].tolist() == ["trial 1", "trial 2"]
-    assert set(after["status"]) == {"FINISHED"}
-    assert pd.read_parquet(project / "tuning/trials.parquet")["step"].tolist() == [12, 12]
+    children = after[after["child"] == 1]
+    assert sorted(children["name"]) == ["trial 1", "trial 2", "trial 3", "trial 4"]
+    assert sorted(children["status"]) == ["FAILED", "FAILED", "FINISHED", "FINISHED"]
+    assert after[after["child"] == 0]["status"].tolist() == ["FINISHED"]
+    for name in ended:  # nothing was trained again
+        assert f"{name}  step 3/12" not in "".join(early) + out
+    assert "became nan" in "".join(early) + out
+    with sqlite3.connect(project / ".roigan/mlflow.db") as opened:
+        points = pd.read_sql("SELECT run_uuid, step FROM metrics WHERE key = 'fid_ellipse'", opened)
+    assert points.groupby("run_uuid")["step"].apply(sorted).tolist() == [[3, 6, 9, 12]] * 2
+
+    trials = pd.read_parquet(project / "tuning/trials.parquet")
+    assert sorted(trials["state"]) == ["ended", "ended", "failed", "failed"]
+    assert trials[trials["state"] == "ended"]["step"].tolist() == [12, 12]
+    assert set(trials[trials["state"] == "failed"]["train.lr_g"]) == {1e30}
+    best = yaml.safe_load((project / "tuning/best.yaml").read_text())
+    assert best["train"]["lr_g"] == 5e-3
+    assert (project / "tuning/figures/pareto.png").is_file()
+    assert not list((project / ".roigan/searches").iterdir())  # what is stored needs no checkpoints
+    assert load_params(project / "params.yaml").tune.applied is None
 
 
 def test_a_population_lives_on_inside_its_domains(project: Path, small: Small) -> None:
