@@ -5,8 +5,8 @@
 IMAGES: a zip or folder of faces, cats or cars at 64 px; OUT: where results lie, and whatever an earlier call
 left there is gone on with; MINUTES: of training (20). Everything runs in this process: torch is needed, and
 neither Ray nor MLflow nor DVC. The training is that of presets/faces64.yaml at width 1, in bfloat16; after
-every epoch its checkpoint lies in OUT, in parts of 15 MiB for transports that take no larger files
-(`cat OUT/checkpoint.tar.* | tar x`). Runs on a CPU, too, which shows that it will run.
+every epoch its checkpoint lies in OUT/last, and model, history and samples of it in parts of 15 MiB as well, for
+transports that take no larger files (`cat OUT/checkpoint.tar.* | tar x`). Runs on a CPU, too, which shows that it will run.
 """
 
 from __future__ import annotations
