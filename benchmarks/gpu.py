@@ -5,8 +5,9 @@
 IMAGES: a zip or folder of faces, cats or cars at 64 px; OUT: where results lie, and whatever an earlier call
 left there is gone on with; MINUTES: of training (20). Everything runs in this process: torch is needed, and
 neither Ray nor MLflow nor DVC. The training is that of presets/faces64.yaml at width 1, in bfloat16; after
-every epoch its checkpoint lies in OUT/last, and model, history and samples of it in parts of 15 MiB as well, for
-transports that take no larger files (`cat OUT/checkpoint.tar.* | tar x`). Runs on a CPU, too, which shows that it will run.
+every epoch its checkpoint lies in OUT/last, and model, history and samples of it in parts of 15 MiB as well,
+for transports that take no larger files (`cat OUT/checkpoint.tar.* | tar x`). Runs on a CPU, too, which shows
+that it will run.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from roigan.training.loop import train
 from roigan.training.worker import Worker
 
 ROOT = Path(__file__).parent.parent
-PART = 15 << 20  # bytes
+PART, STATE = 15 << 20, "state.safetensors"  # bytes of a part; what is left out
 WIDE = {"model.width": 1.0, "train.precision": "bf16", "train.num_workers": 0}
 SAFE = 0.85  # of the steps that the measured rate promises: checkpoints and samples take time
 
@@ -94,10 +95,10 @@ def learn(params: Params, out: Path) -> None:
 
 
 def pack(folder: Path, out: Path) -> None:
-    """A folder as a tar file in parts."""
+    """A checkpoint folder as a tar file in parts, without the optimisers' state, which is most of it."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
-        tar.add(folder, arcname=folder.name)
+        tar.add(folder, folder.name, filter=lambda file: None if file.name.endswith(STATE) else file)
     content = packed.getbuffer()
     for old in out.glob("checkpoint.tar.*"):
         old.unlink()
