@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any
+
+from roigan.launch.meanwhile import meanwhile
 
 
 class Lines:
@@ -26,17 +27,9 @@ class Lines:
         with suppress(RayError):
             self.queue.put(line)
 
-    @contextmanager
-    def printed(self) -> Iterator[None]:
+    def printed(self) -> AbstractContextManager[None]:
         """Print what is said meanwhile, all of it before this ends."""
-        stop = threading.Event()
-        thread = threading.Thread(target=self._print, args=(stop,), daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
+        return meanwhile(self._print)
 
     def _print(self, stop: threading.Event) -> None:
         ended = False

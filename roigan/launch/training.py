@@ -8,8 +8,8 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from roigan.config import Params
 from roigan.errors import UserError, last_line
 from roigan.launch.cluster import device, room, share, start_ray
 from roigan.launch.lines import Lines
+from roigan.launch.meanwhile import meanwhile
 from roigan.launch.storage import (
     Storage,
     _newest,
@@ -136,7 +137,7 @@ def _in_ray_group(params: Params, root: Path, name: str, storage: Storage, on_re
         ),
     )
     try:
-        with lines.printed(), _watched(need, fewest):
+        with lines.printed(), meanwhile(partial(_watch, need, fewest)):
             result = trainer.fit()
     except TrainingFailedError as error:
         stopped = getattr(error, "controller_failure", None)
@@ -230,19 +231,6 @@ def _controller_callback(on_report: OnReport, reported: Path, say: Callable[[str
             say(f"lost worker {rank} ({reason}); going on from the last checkpoint")
 
     return Controller()
-
-
-@contextmanager
-def _watched(need: dict[str, float], workers: int) -> Iterator[None]:
-    """Meanwhile, say so where machines are missing."""
-    stop = threading.Event()
-    thread = threading.Thread(target=_watch, args=(need, workers, stop), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def _watch(need: dict[str, float], workers: int, stop: threading.Event) -> None:
