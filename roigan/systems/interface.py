@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from torch import Tensor, nn
@@ -74,3 +75,12 @@ class System(Protocol):
 
     def players(self) -> list[Player]:
         """In the order of their turns."""
+
+
+class LogLoss:
+    """A system whose D has the log loss."""
+
+    @staticmethod
+    def chance_level(losses: object) -> float:
+        """log 2 for real images plus log 2 for generated ones."""
+        return 2 * math.log(2)

@@ -19,7 +19,7 @@ from roigan.config.systems.dcgan import DCGANModel, DCGANParams
 from roigan.game import Batch, Player, Terms, generator_and_discriminator
 from roigan.losses import adversarial
 from roigan.nets.ladder import Downwards, Upwards
-from roigan.systems.interface import Given, Kept
+from roigan.systems.interface import Given, Kept, LogLoss
 
 
 class Generator(nn.Module):
@@ -42,7 +42,7 @@ class Discriminator(Downwards):
         super().__init__(size, channels, model.width)
 
 
-class DCGAN:
+class DCGAN(LogLoss):
     """The networks, losses and players of DCGAN."""
 
     networks: ClassVar[dict[str, type[nn.Module]]] = {"G": Generator, "D": Discriminator}
@@ -55,11 +55,6 @@ class DCGAN:
         self.params = params
         arguments = params.data.image_size, params.data.channels, params.model
         self.nets: dict[str, nn.Module] = {name: net(*arguments) for name, net in self.networks.items()}
-
-    @staticmethod
-    def chance_level(losses: object) -> float:
-        """The log loss: log 2 for real images plus log 2 for generated ones."""
-        return 2 * math.log(2)
 
     def players(self) -> list[Player]:
         """G, then D."""

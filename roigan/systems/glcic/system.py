@@ -23,7 +23,7 @@ from roigan.game import Batch, Player, Terms, generator_and_discriminator
 from roigan.images.blending import complete, membrane
 from roigan.losses import adversarial, reconstruction
 from roigan.nets.layers import group_norm, wide
-from roigan.systems.interface import AVERAGED_G, Completion, Given, Kept
+from roigan.systems.interface import AVERAGED_G, Completion, Given, Kept, LogLoss
 
 PHASES = ((0.18, "G"), (0.20, "D"), (1.00, "GD"))  # until this share of the steps: who moves (algorithm 1)
 
@@ -123,7 +123,7 @@ def _around(marked: Tensor, side: int) -> Tensor:
 # --- The game -----------------------------------------------------------------------------------------
 
 
-class GLCIC:
+class GLCIC(LogLoss):
     """The networks, losses and players of GLCIC."""
 
     networks: ClassVar[dict[str, type[nn.Module]]] = {"G": Generator, "D": Discriminator}
@@ -133,17 +133,9 @@ class GLCIC:
     about: ClassVar[str] = "the baseline of Iizuka et al. (2017)"
 
     def __init__(self, params: GLCICParams, given: Given) -> None:
-        size, channels, model = params.data.image_size, params.data.channels, params.model
         self.params = params
-        self.nets: dict[str, nn.Module] = {
-            "G": Generator(size, channels, model),
-            "D": Discriminator(size, channels, model),
-        }
-
-    @staticmethod
-    def chance_level(losses: object) -> float:
-        """The log loss: log 2 for real images plus log 2 for generated ones."""
-        return 2 * math.log(2)
+        arguments = params.data.image_size, params.data.channels, params.model
+        self.nets: dict[str, nn.Module] = {name: net(*arguments) for name, net in self.networks.items()}
 
     def players(self) -> list[Player]:
         """G, then D."""

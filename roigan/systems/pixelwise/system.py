@@ -15,7 +15,6 @@ log(1-D), which has no gradient left where D wins. And G is used as its moving a
 
 from __future__ import annotations
 
-import math
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -27,7 +26,7 @@ from roigan.game import Batch, Player, Terms, generator_and_discriminator
 from roigan.images.blending import complete
 from roigan.losses import adversarial, reconstruction
 from roigan.nets.layers import SLOPE, group_norm, wide
-from roigan.systems.interface import AVERAGED_G, Completion, Given, Kept
+from roigan.systems.interface import AVERAGED_G, Completion, Given, Kept, LogLoss
 
 
 def condition(x: Tensor, M: Tensor, model: PixelwiseModel) -> Tensor:
@@ -101,7 +100,7 @@ class Discriminator(nn.Module):
 # --- The game -----------------------------------------------------------------------------------------
 
 
-class Pixelwise:
+class Pixelwise(LogLoss):
     """The networks, losses and players of GAN, CGAN and the pixel-wise system."""
 
     networks: ClassVar[dict[str, type[nn.Module]]] = {"G": Generator, "D": Discriminator}
@@ -114,17 +113,9 @@ class Pixelwise:
     )
 
     def __init__(self, params: PixelwiseParams, given: Given) -> None:
-        size, channels, model = params.data.image_size, params.data.channels, params.model
         self.params = params
-        self.nets: dict[str, nn.Module] = {
-            "G": Generator(size, channels, model),
-            "D": Discriminator(size, channels, model),
-        }
-
-    @staticmethod
-    def chance_level(losses: object) -> float:
-        """The log loss: log 2 for real images plus log 2 for generated ones."""
-        return 2 * math.log(2)
+        arguments = params.data.image_size, params.data.channels, params.model
+        self.nets: dict[str, nn.Module] = {name: net(*arguments) for name, net in self.networks.items()}
 
     def players(self) -> list[Player]:
         """G, then D."""
