@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,20 +11,22 @@ from typing import IO, Any
 from roigan.config import Params, changed, load_params
 from roigan.config.reading import write_yaml
 from roigan.datasets.prepare import prepare
-from roigan.features.network import make_features
+from roigan.features.network import make_networks
 from roigan.files import paths
 
 ROOT = Path(__file__).parent.parent
 FOREIGN = ("MLFLOW_TRACKING_URI", "RAY_ADDRESS", "ROIGAN_CHECKPOINTS")
-SMALL = {"data.source": "photos", "data.path": None, "data.limit": 640, "features.steps": 10}
+SMALL = {
+    "data.source": "photos", "data.path": None, "data.image_size": 64, "data.channels": 3, "data.limit": 640,
+    "features.steps": 10, "evaluate.judge": None,
+}  # fmt: skip
 
 
 def lay_out(folder: Path, changes: dict[str, Any]) -> Params:
     """Images, features and params.yaml of a few photographs; returns the parameters: the default, changed."""
     params = changed(load_params(), SMALL | changes)
     prepare(params.data, folder / paths.PREPARED)
-    make_features(folder / paths.PREPARED, params.features, folder / paths.FEATURES)
-    shutil.copytree(folder / paths.FEATURES, folder / paths.JUDGE, dirs_exist_ok=True)
+    make_networks(folder, params)
     write(folder, params)
     return params
 

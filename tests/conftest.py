@@ -19,7 +19,7 @@ from benchmarks.workspace import write
 from roigan.config import Params, changed, load_params, presets
 from roigan.corruptions.cache import save_cache
 from roigan.corruptions.sampling import sample
-from roigan.features.network import make_features
+from roigan.features.network import make_networks
 from roigan.files import paths
 from tests import stage
 
@@ -129,8 +129,7 @@ def lay_out(folder: Path, params: Params) -> Path:
         save_cache(folder / paths.MASKS / f"{family}.npz", M)
         save_cache(folder / paths.TRAINING_MASKS / f"{family}.npz", M)
     pd.DataFrame({"split": [], "index": [], "label": []}).to_parquet(prepared / "manifest.parquet")
-    make_features(prepared, params.features, folder / paths.FEATURES)
-    shutil.copytree(folder / paths.FEATURES, folder / paths.JUDGE)  # evaluate.judge: null
+    make_networks(folder, params)
     return folder
 
 

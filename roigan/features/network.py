@@ -11,6 +11,7 @@ There are two of them, for two tasks: what a training has looked through cannot 
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from roigan.config import FeatureParams
+from roigan.config import FeatureParams, Params
 from roigan.errors import UserError
 from roigan.features.local import LocalTrunk, train_local
 from roigan.features.trunk import Trunk
+from roigan.files import paths
 from roigan.files.tensors import save_tensors, sha256_of
 from roigan.images.arrays import load_labels, load_split, load_statistics, to_float
 
@@ -127,6 +129,19 @@ def make_features(prepared: Path, params: FeatureParams, folder: Path) -> Featur
     about["trained_on"] = load_statistics(prepared)["data"]
     _save(network, about, folder)
     return network
+
+
+def make_networks(root: Path, params: Params) -> tuple[FeatureNetwork, FeatureNetwork]:
+    """The network that a training looks through, and the one that judges it, of a project's prepared images.
+
+    Without `evaluate.judge` the second is a copy of the first.
+    """
+    prepared = root / paths.PREPARED
+    network = make_features(prepared, params.features, root / paths.FEATURES)
+    if params.evaluate.judge:
+        return network, make_features(prepared, params.evaluate.judge, root / paths.JUDGE)
+    shutil.copytree(root / paths.FEATURES, root / paths.JUDGE, dirs_exist_ok=True)
+    return network, load_features(root / paths.JUDGE)
 
 
 def _classes(prepared: Path) -> np.ndarray | None:
