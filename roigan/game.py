@@ -116,13 +116,13 @@ def generator_and_discriminator(
     G moves first: D judges the fillings that G has just made, and one forward of G serves both.
     """
 
-    def player(name: str, own: list[str], loss: Loss, lr: float) -> Player:
+    def player(name: str, own: list[str], loss: Loss, lr: float, turns: int) -> Player:
         parameters = [p for net in own for p in nets[net].parameters()]
-        return Player(name, own, loss, torch.optim.Adam(parameters, lr=lr, betas=train.betas))
+        return Player(name, own, loss, torch.optim.Adam(parameters, lr=lr, betas=train.betas), turns)
 
     return [
-        player("G", [name for name in nets if name != "D"], loss_G, train.lr_g),
-        player("D", ["D"], loss_D, train.lr_d),
+        player("G", [name for name in nets if name != "D"], loss_G, train.lr_g, train.turns_g),
+        player("D", ["D"], loss_D, train.lr_d, train.turns_d),
     ]
 
 

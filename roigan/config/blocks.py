@@ -164,6 +164,10 @@ class TrainParams(Block):
     """Learning rate of the generator's player, before `decay`."""
     lr_d: Rate
     """Learning rate of the discriminator's."""
+    turns_g: Positive = 1
+    """Moves of the generator's player in a step, each on a batch of its own."""
+    turns_d: Positive = 1
+    """Moves of the discriminator's."""
     decay: Share = 0.25
     """Share of the steps, at the end, over which both learning rates fall to 0."""
     betas: tuple[float, float] = (0.5, 0.999)

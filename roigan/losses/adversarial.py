@@ -30,6 +30,16 @@ def log_g(fake: Tensor) -> Tensor:
     return F.softplus(-fake).mean()
 
 
+def wasserstein_d(real: Tensor, fake: Tensor) -> Tensor:
+    """Loss of a critic D: E D(y) - E D(x), kept finite by a penalty (Arjovsky et al. 2017). 0 is a dead D."""
+    return fake.mean() - real.mean()
+
+
+def wasserstein_g(fake: Tensor) -> Tensor:
+    """Loss of G against a critic: -E D(y)."""
+    return -fake.mean()
+
+
 def zero_centred(real: Tensor) -> Tensor:
     """Mean square of D's scores of real images (3.13), the drift term of Karras et al. 2018."""
     return real.square().mean()

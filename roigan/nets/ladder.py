@@ -7,6 +7,7 @@ depend on the batch that it comes in. No bias in front of a normalisation.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 from torch import Tensor, nn
@@ -57,11 +58,13 @@ class Upwards(nn.Sequential):
 class Downwards(nn.Sequential):
     """An image [B, channels, size, size] -> one number [B]."""
 
-    def __init__(self, size: int, channels: int, width: float) -> None:
+    def __init__(
+        self, size: int, channels: int, width: float, norm: Callable[[int], nn.Module] = group_norm
+    ) -> None:
         maps, side = counts(size, width)[::-1], size >> steps(size)
         layers: list[nn.Module] = [nn.Conv2d(channels, maps[0], 5, 2, 2), nn.LeakyReLU(SLOPE)]
         for below, above in pairwise(maps):
-            layers += [nn.Conv2d(below, above, 5, 2, 2, bias=False), group_norm(above), nn.LeakyReLU(SLOPE)]
+            layers += [nn.Conv2d(below, above, 5, 2, 2, bias=False), norm(above), nn.LeakyReLU(SLOPE)]
         super().__init__(*layers, nn.Flatten(), nn.Linear(maps[-1] * side**2, 1))
         initialise(self)
 

@@ -7,10 +7,12 @@ from roigan.systems.glcic.system import GLCIC
 from roigan.systems.interface import System
 from roigan.systems.pixelwise.system import Pixelwise
 from roigan.systems.roigan.system import RoIGAN
+from roigan.systems.wgan.system import WGAN
 
 SYSTEMS: dict[str, type[System]] = {
     "roigan": RoIGAN,
     "dcgan": DCGAN,
+    "wgan": WGAN,
     "glcic": GLCIC,
     "pixelwise": Pixelwise,
 }

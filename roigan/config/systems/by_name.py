@@ -8,16 +8,19 @@ from roigan.config.systems.dcgan import DCGANModel, DCGANParams
 from roigan.config.systems.glcic import GLCICModel, GLCICParams
 from roigan.config.systems.pixelwise import PixelwiseModel, PixelwiseParams
 from roigan.config.systems.roigan import RoIGANModel, RoIGANParams
+from roigan.config.systems.wgan import WGANModel, WGANParams
 
 MODELS: dict[str, type[ModelParams]] = {
     "roigan": RoIGANModel,
     "dcgan": DCGANModel,
+    "wgan": WGANModel,
     "glcic": GLCICModel,
     "pixelwise": PixelwiseModel,
 }
 PARAMS: dict[str, type[Params]] = {
     "roigan": RoIGANParams,
     "dcgan": DCGANParams,
+    "wgan": WGANParams,
     "glcic": GLCICParams,
     "pixelwise": PixelwiseParams,
 }

@@ -1,0 +1,1 @@
+"""WGAN-GP: networks, losses and players."""

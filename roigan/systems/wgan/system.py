@@ -1,0 +1,68 @@
+"""WGAN-GP: images from nothing but z, with a critic in place of a classifier.
+
+I. Gulrajani, F. Ahmed, M. Arjovsky, V. Dumoulin, A. Courville, Improved Training of Wasserstein GANs, NIPS
+2017. The drift term on real images is of Karras et al. 2018. The paper has `train.turns_d` 5 and
+`penalty.every` 1.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from roigan.config.systems.wgan import WGANParams
+from roigan.game import Batch, Player, Terms, generator_and_discriminator
+from roigan.losses import adversarial
+from roigan.systems.interface import Given, Kept
+from roigan.systems.wgan.networks import Critic, Generator
+
+
+class WGAN:
+    """The networks, losses and players of WGAN-GP."""
+
+    networks: ClassVar[dict[str, type[nn.Module]]] = {"G": Generator, "D": Critic}
+    keeps: ClassVar[tuple[Kept, ...]] = (Kept("G", averaged=True), Kept("D", averaged=False))
+    verbs: ClassVar[tuple[str, ...]] = ("generate", "score")
+    title: ClassVar[str] = "WGAN-GP"
+    about: ClassVar[str] = "images from nothing, by a critic (Gulrajani et al. 2017)"
+
+    @staticmethod
+    def chance_level(losses: object) -> float:
+        """A critic that gives every image the same value."""
+        return 0.0
+
+    def __init__(self, params: WGANParams, given: Given) -> None:
+        self.params = params
+        arguments = params.data.image_size, params.data.channels, params.model
+        self.nets: dict[str, nn.Module] = {name: net(*arguments) for name, net in self.networks.items()}
+
+    def players(self) -> list[Player]:
+        """G, then D."""
+        return generator_and_discriminator(self.nets, self.loss_G, self.loss_D, self.params.train)
+
+    def loss_G(self, nets: SimpleNamespace, batch: Batch) -> Terms:
+        """-E D(G(z))."""
+        G = nets.G(self._z(batch))
+        batch.share("G", G)
+        return {"adv": adversarial.wasserstein_g(nets.D(G))}
+
+    def loss_D(self, nets: SimpleNamespace, batch: Batch) -> Terms:
+        """E D(G(z)) - E D(x) + gp * E (|grad D(t)| - 1)^2, t between x and G(z), + zero * E D(x)^2."""
+        w, gp = self.params.losses, self.params.penalty
+        G = batch.once("G", lambda: nets.G(self._z(batch)))
+        real, fake = nets.D(torch.cat([batch.x, G])).chunk(2)  # one forward for both
+        terms = {
+            "adv": adversarial.wasserstein_d(real, fake),
+            "zero": w.zero * adversarial.zero_centred(real),
+        }
+        if batch.step % gp.every == 0 and w.gp:
+            a = batch.random.uniform("a")
+            penalty = adversarial.gradient_penalty(nets.D, batch.x, G, batch.M, a, "everywhere")
+            terms["gp"] = w.gp * gp.every * penalty
+        return terms
+
+    def _z(self, batch: Batch) -> Tensor:
+        return batch.random.normal("z", self.params.model.noise)
