@@ -44,6 +44,7 @@ DCGAN: dict[str, Any] = {
     "masks.evaluate": ["whole"],
     "gates": [],
 }
+WGAN: dict[str, Any] = DCGAN | {"model": {"system": "wgan", "width": 0.125}, "train.turns_d": 3}
 RECOLOUR: dict[str, Any] = {"model.space": "lab"}
 GAN: dict[str, Any] = {
     "model": {"system": "pixelwise", "condition": False, "width": 0.125},

@@ -24,7 +24,7 @@ from roigan.nets.latent import join_latent
 from roigan.systems.by_name import SYSTEMS
 from roigan.systems.interface import Given
 from roigan.systems.roigan.networks import ControlEncoding
-from tests.conftest import DCGAN, GAN, GLCIC, PIXELWISE, RECOLOUR, ROOT, Small
+from tests.conftest import DCGAN, GAN, GLCIC, PIXELWISE, RECOLOUR, ROOT, WGAN, Small
 
 
 class Perceptual(nn.Module):
@@ -122,11 +122,13 @@ RECIPES: dict[str, dict[str, Any]] = {
     "gan": GAN,
     "pixelwise": PIXELWISE,
     "dcgan": DCGAN,
+    "wgan": WGAN,
+    "wgan, residual": WGAN | {"model": WGAN["model"] | {"network": "residual"}},
     "recolour": RECOLOUR | {"losses__tv": 0.5},
 }
 SYSTEM_RECIPES = {
     "roigan": {"model__read_noise": 2}, "glcic": GLCIC, "gan": GAN, "pixelwise": PIXELWISE, "dcgan": DCGAN,
-    "recolour": RECOLOUR,
+    "wgan": WGAN, "recolour": RECOLOUR,
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from roigan.config.blocks import (
     LatentSizes,
     MetricName,
     ModelParams,
+    SearchParams,
     TrainParams,
 )
 from roigan.config.params import Params
@@ -36,6 +37,7 @@ __all__ = [
     "PixelwiseParams",
     "RoIGANModel",
     "RoIGANParams",
+    "SearchParams",
     "TrainParams",
     "TuneParams",
     "changed",

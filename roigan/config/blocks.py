@@ -249,6 +249,46 @@ class EvaluateParams(Block):
     seed: Seed = 0
 
 
+class SearchParams(Block):
+    """How a model of whole images completes one: by a search for the z whose image fits what is known."""
+
+    alpha: Weight = 0.5
+    """Of the differences of known pixels (Yeh et al. 2017: 1)."""
+    beta: Weight = 0.5
+    """Of the differences of their gradients (Vitoria et al. 2019); Yeh: 0."""
+    eta: Weight = 0.003
+    """Of what D thinks of the image. The other two are sums over pixels, this is one number per image."""
+    weights: Literal["W", "K"] = "W"
+    """W: a known pixel counts by the share of unknown ones around it (36); K: all known pixels alike."""
+    window: Positive = 7
+    """Side of that neighbourhood in pixels, odd."""
+    norm: Literal["l1", "l2"] = "l1"
+    """Differences as they are, or squared."""
+    optimizer: Literal["adam", "lbfgs"] = "adam"
+    steps: Annotated[int, Field(ge=0)] = 300
+    """Of the optimiser; 0 takes the best of the pool."""
+    lr: Rate = 0.05
+    """Adam's; the length of the first step of L-BFGS."""
+    bound: Rate = 4.0
+    """Every number of z, N(0, 1) by its law, is held in [-bound, bound]."""
+    pool: Positive = 1
+    """Vectors drawn per image, of which the best are started from."""
+    restarts: Positive = 1
+    """Searches per image; the one that ends best counts. At most `pool` of them."""
+    blend: Literal["none", "membrane", "poisson"] = "poisson"
+    """How the found image meets what is known."""
+
+    @model_validator(mode="after")
+    def _can_be_searched(self) -> SearchParams:
+        if not self.alpha and not self.beta:
+            raise ValueError("alpha and beta are both 0, so nothing known counts")
+        if self.window % 2 == 0:
+            raise ValueError(f"window is {self.window}, but a neighbourhood has an odd side")
+        if self.restarts > self.pool:
+            raise ValueError(f"restarts {self.restarts} is more than pool {self.pool}")
+        return self
+
+
 class ControlParams(Block):
     """Stage `control`: a reader learns the controls from completed images and is examined on others."""
 

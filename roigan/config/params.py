@@ -20,6 +20,7 @@ from roigan.config.blocks import (
     ModelParams,
     PenaltyParams,
     RegisterParams,
+    SearchParams,
     TrainParams,
 )
 from roigan.config.tuning import TuneParams
@@ -38,6 +39,7 @@ class Params(Block):
     prior: dict[str, dict[str, Any]] | None = None
     """The blocks `model`, `losses`, `penalty` and `train` of the model that the stage `prior` trains first:
     `model` and `losses` whole, of the others what differs. None: there is none."""
+    search: SearchParams = SearchParams()
     register_: RegisterParams = Field(default=RegisterParams(), alias="register")
     evaluate: EvaluateParams = EvaluateParams()
     control: ControlParams = ControlParams()

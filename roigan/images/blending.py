@@ -10,9 +10,13 @@ inside it is drawn to the mean of the surroundings, not of the edge alone (on fa
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from roigan.images.poisson import poisson
 
 SMOOTHINGS = 4  # Jacobi steps towards a harmonic function on every scale; more are not seen at the border
 
@@ -52,6 +56,19 @@ def membrane(x: Tensor, G: Tensor, M: Tensor) -> Tensor:
     x, G: [B, C, S, S] in [-1, 1]; M: [B, 1, S, S]; returns like x, in [-1, 1].
     """
     return (G + continuation(x - G, M)).clamp(-1, 1)
+
+
+def nothing(x: Tensor, G: Tensor, M: Tensor) -> Tensor:
+    """G as it is."""
+    return G
+
+
+BLENDS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "none": nothing,
+    "membrane": membrane,
+    "poisson": poisson,
+}
+"""Ways for a filling to meet its surroundings: (x, G, M) -> G anew, all like x."""
 
 
 def complete(x: Tensor, G: Tensor, M: Tensor) -> Tensor:

@@ -77,6 +77,14 @@ class System(Protocol):
         """In the order of their turns."""
 
 
+class Prior(System, Protocol):
+    """What the latent search asks of a system: G(z), D(x), and a word on what D's scores are worth."""
+
+    @staticmethod
+    def prior_loss(scores: Tensor) -> Tensor:
+        """What an image costs that D scores so; of any shape, less is more real."""
+
+
 class LogLoss:
     """A system whose D has the log loss."""
 

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from roigan.config.systems.dcgan import DCGANModel, DCGANParams
@@ -50,6 +51,11 @@ class DCGAN(LogLoss):
     verbs: ClassVar[tuple[str, ...]] = ("generate", "score")
     title: ClassVar[str] = "DCGAN"
     about: ClassVar[str] = "images from nothing (Radford et al. 2016)"
+
+    @staticmethod
+    def prior_loss(scores: Tensor) -> Tensor:
+        """log(1 - D(G(z))) of logits (38); shape as given."""
+        return -F.softplus(scores)
 
     def __init__(self, params: DCGANParams, given: Given) -> None:
         self.params = params

@@ -34,6 +34,11 @@ class WGAN:
         """A critic that gives every image the same value."""
         return 0.0
 
+    @staticmethod
+    def prior_loss(scores: Tensor) -> Tensor:
+        """-D(G(z)) (Vitoria et al. 2019); shape as given."""
+        return -scores
+
     def __init__(self, params: WGANParams, given: Given) -> None:
         self.params = params
         arguments = params.data.image_size, params.data.channels, params.model

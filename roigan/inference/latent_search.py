@@ -1,0 +1,118 @@
+"""Completing with a model of whole images: a search for the z whose image fits what is known.
+
+R. Yeh et al., Semantic Image Inpainting with Deep Generative Models, CVPR 2017; gradients after P. Vitoria,
+J. Sintes, C. Ballester 2019. The model is trained once, and any region is filled by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from roigan.config import SearchParams
+from roigan.errors import UserError
+from roigan.images.blending import BLENDS, complete
+from roigan.inference.solver import Found, Objective, minimise
+from roigan.losses import context
+from roigan.systems.by_name import SYSTEMS
+from roigan.systems.interface import Completion, Prior
+from roigan.systems.model import Model
+
+AT_ONCE = 64  # images searched, or looked at, at a time: G's maps then stay in the cache
+
+
+class LatentSearch(Model):
+    """A prior with the verb `complete`: y = G(z) inside M, blended, for the z whose G(z) fits x outside."""
+
+    def __init__(self, prior: Model, params: SearchParams, tick: Callable[[], object] = lambda: None) -> None:
+        """tick: called at every look of a search. Raises UserError for a model that is no prior."""
+        super().__init__(prior.nets, prior.config)
+        if not hasattr(SYSTEMS[self.system], "prior_loss"):
+            raise UserError(f"{self.system} does not generate whole images, so nothing can be searched")
+        self.verbs = (*self.verbs, "complete")
+        self.params, self.tick = params, tick
+        self.prior_loss = cast(type[Prior], SYSTEMS[self.system]).prior_loss
+
+    def _completion(self, x: Tensor, M: Tensor, z: Tensor) -> Completion:
+        x, M, z = (tensor.to(self.device) for tensor in (x, M, z))
+        known = x.where(M < 0.5, 0)  # what is unknown is not looked at
+        G = BLENDS[self.params.blend](known, self.find(known, M, z).images, M)
+        return Completion(G, complete(x, G, M))
+
+    def find(self, x: Tensor, M: Tensor, z: Tensor) -> Found:
+        """Search from z [B, N] for images that fit x [B, C, S, S], finite, outside M [B, 1, S, S].
+
+        An image of which nothing is known is G(z): there is nothing to look for. Raises UserError for images
+        of another size or number of channels.
+        """
+        wanted = (self.channels, self.image_size, self.image_size)
+        if x.shape[1:] != wanted:
+            raise UserError(f"the model knows images of {list(wanted)}, not of {list(x.shape[1:])}")
+        params = self.params
+        starts = self._starts(x, M, z)  # [R, B, N]
+        many = params.restarts
+        found = minimise(
+            self.G, self.objectives(x.repeat(many, 1, 1, 1), M.repeat(many, 1, 1, 1)), starts.flatten(0, 1),
+            params.optimizer, params.steps, params.lr, params.bound, self.tick,
+        )  # fmt: skip
+        found = _best_start(found, many)
+        known = (M < 0.5).flatten(1).any(1)
+        if not known.all():
+            empty = ~known
+            found.z[empty], found.images[empty] = z[empty], self.G(z[empty])
+        return found
+
+    def objectives(self, x: Tensor, M: Tensor) -> dict[str, Objective]:
+        """What a z is asked for, by name; x, M: [B, C, S, S], [B, 1, S, S]."""
+        params, D = self.params, self.nets["D"]
+        W = context.importance(M, params.window) if params.weights == "W" else 1 - M
+        asked: dict[str, tuple[float, Objective]] = {
+            "pixels": (params.alpha, lambda G, z: context.pixels(G, x, W, params.norm)),
+            "gradients": (params.beta, lambda G, z: context.gradients(G, x, W, params.norm)),
+            "prior": (params.eta, lambda G, z: self.prior_loss(D(G))),
+        }
+        return {name: _weighted(*terms) for name, terms in asked.items() if terms[0]}
+
+    def _starts(self, x: Tensor, M: Tensor, z: Tensor) -> Tensor:
+        """The `restarts` best of `pool` vectors drawn for every image, [R, B, N]."""
+        pool = redrawn(z, self.params.pool)  # [P, B, N]
+        if self.params.restarts == self.params.pool:
+            return pool
+        objectives = self.objectives(x, M)
+        losses = []
+        for candidates in pool:
+            images = self.G(candidates)
+            losses.append(torch.stack([term(images, candidates) for term in objectives.values()]).sum(0))
+        best = torch.stack(losses).topk(self.params.restarts, dim=0, largest=False).indices  # [R, B]
+        return pool.gather(0, best[..., None].expand(-1, -1, z.shape[1]))
+
+
+def _weighted(weight: float, term: Objective) -> Objective:
+    return lambda G, z: weight * term(G, z)
+
+
+def redrawn(z: Tensor, n: int) -> Tensor:
+    """n vectors [n, B, N] of the law of z [B, N], N(0, I), the first of them z itself.
+
+    The others are z with its numbers in another order and with other signs, the same orders for every image:
+    so they are new draws, yet a function of z alone, and no image depends on its batch.
+    """
+    generator = torch.Generator().manual_seed(0)
+    drawn = [z]
+    for _ in range(n - 1):
+        order = torch.randperm(z.shape[1], generator=generator)
+        sign = torch.randint(2, (z.shape[1],), generator=generator) * 2 - 1
+        drawn.append(z[:, order.to(z.device)] * sign.to(z))
+    return torch.stack(drawn)
+
+
+def _best_start(found: Found, many: int) -> Found:
+    """Of searches [R * B] the best of every image [B]."""
+    loss = found.loss.unflatten(0, (many, -1))
+    best = loss.argmin(0)  # [B]
+    rows = best * loss.shape[1] + torch.arange(loss.shape[1], device=best.device)
+    terms = {name: term[rows] for name, term in found.terms.items()}
+    return Found(found.z[rows], found.images[rows], found.loss[rows], terms, found.trace[:, rows])
