@@ -90,6 +90,14 @@ class LatentSearch(Model):
         return pool.gather(0, best[..., None].expand(-1, -1, z.shape[1]))
 
 
+def completing(model: Model, params: SearchParams) -> Model:
+    """The model itself where it completes; where it generates, a search. UserError where it does neither."""
+    if "complete" in model.verbs or "generate" not in model.verbs:
+        model.require("complete")
+        return model
+    return LatentSearch(model, params)
+
+
 def _weighted(weight: float, term: Objective) -> Objective:
     return lambda G, z: weight * term(G, z)
 
