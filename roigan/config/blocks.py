@@ -22,10 +22,24 @@ class Block(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+Source = Literal["mnist_5k", "photos", "digits", "drawn", "folder", "celeba", "mnist", "fashion_mnist"]
+Label = Annotated[int, Field(ge=0)]
+RESERVED = ("train", "val", "test", "anomalous")
+"""Names of sets that no entry of `data.others` may have."""
+
+
+class OtherData(Block):
+    """A source whose test images are told from those of the data: foreign to it as a whole."""
+
+    source: Source
+    path: str | None = None
+    """As in the block `data`."""
+
+
 class DataParams(Block):
     """Stage `prepare`: a source becomes packed uint8 arrays."""
 
-    source: Literal["mnist_5k", "photos", "digits", "drawn", "folder", "celeba", "mnist", "fashion_mnist"]
+    source: Source
     path: str | None = None
     """Folder or zip of the source; None for the sources that need none (mnist_5k, photos, digits, drawn)."""
     image_size: Literal[16, 28, 32, 64, 128, 256]
@@ -44,6 +58,13 @@ class DataParams(Block):
     """At most this many images per split; None takes all."""
     max_rejected: Share = 0.01
     """The stage fails when a larger share of the files than this is unusable."""
+    anomalous: list[Label] = Field(default_factory=list)
+    """Labels that are no part of the data: they leave train, val and test before anything is trained, and
+    those of test become the set `anomalous`, which a model that scores has to tell from test."""
+    normal: list[Label] = Field(default_factory=list)
+    """The same said the other way round: all other labels are anomalous."""
+    others: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], OtherData] = Field(default_factory=dict)
+    """Sets of foreign images by name: the test part of a source, at most as many as test has."""
     seed: Seed = 0
 
     @model_validator(mode="before")
@@ -57,6 +78,14 @@ class DataParams(Block):
     def _split_sums_to_one(self) -> DataParams:
         if min(self.split) < 0 or abs(sum(self.split) - 1) > 1e-6:
             raise ValueError("split must be three shares >= 0 that sum to 1 (train, val, test)")
+        return self
+
+    @model_validator(mode="after")
+    def _sets_have_one_name_each(self) -> DataParams:
+        if self.anomalous and self.normal:
+            raise ValueError("either anomalous or normal names labels, the rest are the other kind")
+        if taken := {*RESERVED} & {*self.others}:
+            raise ValueError(f"others: {min(taken)} is the name of a set that there is anyway")
         return self
 
 

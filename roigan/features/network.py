@@ -145,9 +145,10 @@ def make_networks(root: Path, params: Params) -> tuple[FeatureNetwork, FeatureNe
 
 
 def _classes(prepared: Path) -> np.ndarray | None:
-    """The classes of the training images, int64 [N] from 0 without gaps; None where they tell nothing."""
+    """The classes of the training images, int64 [N] from 0 without gaps; None where they tell nothing, or
+    where they say what is normal: a detector's rival must not know more than the detector."""
     labels = load_labels(prepared, "train")
-    if labels is None:
+    if labels is None or load_statistics(prepared).get("divided"):
         return None
     found, classes = np.unique(labels, return_inverse=True)
     return classes.astype(np.int64) if len(found) > 1 else None
