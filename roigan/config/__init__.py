@@ -15,6 +15,7 @@ from roigan.config.blocks import (
 from roigan.config.params import Params
 from roigan.config.reading import changed, load_params, parse_model, parse_params, prior_params, read_yaml
 from roigan.config.systems.glcic import GLCICModel, GLCICParams
+from roigan.config.systems.history_ad import HistoryADModel, HistoryADParams
 from roigan.config.systems.pixelwise import PixelwiseModel, PixelwiseParams
 from roigan.config.systems.roigan import RoIGANModel, RoIGANParams
 from roigan.config.tuning import Domain, Objective, TuneParams
@@ -28,6 +29,8 @@ __all__ = [
     "GLCICModel",
     "GLCICParams",
     "Gate",
+    "HistoryADModel",
+    "HistoryADParams",
     "LatentSizes",
     "MetricName",
     "ModelParams",

@@ -273,6 +273,8 @@ class EvaluateParams(Block):
     """Draws of the test images from which the gates learn how far chance moves a difference."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Of the two-sided interval whose worse end a gate is judged by."""
+    searched: Annotated[int, Field(ge=0)] = 0
+    """Images of every set on which AnoGAN, a search for each, stands beside a model that scores."""
     whole: bool = False
     """Score G's whole image beside the completed one: how well it honours the known pixels by itself."""
     seed: Seed = 0
@@ -336,11 +338,16 @@ class ControlParams(Block):
     seed: Seed = 0
 
 
-Method = Literal["fmm", "nearest", "copy", "mean", "real", "champion"]
+Method = Literal[
+    "fmm", "nearest", "copy", "mean", "real", "champion", "nearest feature", "pca", "forest", "svm", "ink",
+    "last critic", "early critic", "mean critic", "mean of scores", "anogan",
+]  # fmt: skip
 MetricName = Literal[
     "fid", "kid", "pids", "uids", "percep", "l1", "psnr", "ssim", "border", "chroma", "diversity"
 ]
-"""What the evaluation measures, in the order of its columns."""
+"""What the evaluation of images measures, in the order of its columns."""
+RankingName = Literal["ap", "ap_normal", "auroc", "fpr95"]
+"""What the evaluation of scores measures."""
 
 
 class Gate(Block):
@@ -350,8 +357,10 @@ class Gate(Block):
     Or: what is read of the controls, the median of R2 (sliders) or of accuracy (codes), is above a number.
     """
 
-    metric: MetricName | None = None
+    metric: MetricName | RankingName | None = None
     mask: MaskFamily | None = None
+    set: str | None = None
+    """Where a model scores: the images that it tells from test (`anomalous`, a name of `data.others`)."""
     control: Literal["sliders", "codes"] | None = None
     below: float | Method | None = None
     above: float | Method | None = None
@@ -362,8 +371,15 @@ class Gate(Block):
     def _one_side(self) -> Gate:
         if (self.below is None) == (self.above is None):
             raise ValueError("a gate has either `below` or `above`")
-        if (self.control is None) == (self.metric is None) or (self.metric is None) != (self.mask is None):
-            raise ValueError("a gate has either `metric` and `mask`, or `control`")
+        if (self.control is None) == (self.metric is None) or (self.metric is None) != (self.under is None):
+            raise ValueError("a gate has either `metric` and `mask` (or `set`), or `control`")
+        if self.mask and self.set:
+            raise ValueError("a gate has either `mask` or `set`")
         if self.control and isinstance(self.below if self.above is None else self.above, str):
             raise ValueError("a gate on `control` compares with a number")
         return self
+
+    @property
+    def under(self) -> str | None:
+        """What marks its row in a table: `mask`, or `set`."""
+        return self.mask or self.set

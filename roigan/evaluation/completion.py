@@ -22,7 +22,7 @@ from tqdm import tqdm
 from roigan.config import EvaluateParams, Params
 from roigan.corruptions.corruption import Corruption
 from roigan.errors import UserError
-from roigan.evaluation.bootstrap import Scored
+from roigan.evaluation.bootstrap import Ranked, Scored
 from roigan.evaluation.methods import Completer, fast_marching, generated, nearest, real, whole
 from roigan.evaluation.metrics import constraints, perceptual
 from roigan.evaluation.metrics.border import jump
@@ -31,13 +31,13 @@ from roigan.evaluation.metrics.crosswise import crosswise_fid, crosswise_kid
 from roigan.evaluation.metrics.diversity import diversity
 from roigan.evaluation.metrics.ids import p_ids_and_u_ids
 from roigan.evaluation.metrics.pixels import l1, psnr, ssim
-from roigan.evaluation.metrics.records import CONSTRAINTS, METRICS
+from roigan.evaluation.metrics.records import CONSTRAINTS, METRICS, RANKING
 from roigan.features.network import FeatureNetwork
 from roigan.images.arrays import to_float, to_uint8
 from roigan.inference.latent_search import completing
 from roigan.systems.model import Model
 
-COLUMNS = ["method", "mask", "n", *(name for name in METRICS if name not in CONSTRAINTS)]
+COLUMNS = ["method", "mask", "n", *(name for name in METRICS if name not in CONSTRAINTS + RANKING)]
 RATIOS = {"border": jump, "chroma": variation}  # a sum over completed images by that over real ones
 MEANS = ["l1", "psnr", "ssim", "percep", *CONSTRAINTS]  # over images
 RESIDUAL = 0.01  # of a known coordinate, on the scale [-1, 1]: half a unit of L
@@ -49,7 +49,7 @@ class Evaluation(NamedTuple):
 
     table: pd.DataFrame
     """Columns COLUMNS, one row per method and family of masks."""
-    scored: dict[tuple[str, str], Scored]
+    scored: Mapping[tuple[str, str], Scored | Ranked]
     """By (method, mask)."""
 
 

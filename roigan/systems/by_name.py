@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from roigan.systems.dcgan.system import DCGAN
 from roigan.systems.glcic.system import GLCIC
+from roigan.systems.history_ad.system import HistoryAD
 from roigan.systems.interface import System
 from roigan.systems.pixelwise.system import Pixelwise
 from roigan.systems.roigan.system import RoIGAN
@@ -15,4 +16,5 @@ SYSTEMS: dict[str, type[System]] = {
     "wgan": WGAN,
     "glcic": GLCIC,
     "pixelwise": Pixelwise,
+    "history_ad": HistoryAD,
 }

@@ -22,12 +22,14 @@ from roigan.images.grids import png
 from roigan.systems.by_name import SYSTEMS
 from roigan.systems.interface import Given
 from roigan.systems.model import Model, save_model
+from roigan.systems.states import load_states
 from roigan.training import checkpoint
 from roigan.training.allocator import keep_memory
 from roigan.training.batches import Batches, training_masks
 from roigan.training.history import History
 from roigan.training.precision import choose_precision
 from roigan.training.progress import Means, Progress
+from roigan.training.reference import quantiles, scores_of
 from roigan.training.samples import Samples
 from roigan.training.worker import Worker
 
@@ -44,7 +46,8 @@ def train(params: Params, worker: Worker) -> str | None:
     x_train = torch.from_numpy(np.array(load_split(worker.root / paths.PREPARED, "train"))).to(device)
     perceptual = load_features(worker.root / paths.FEATURES).to(device)
     prior = Model.load(worker.root / paths.PRIOR).to(device) if params.prior else None
-    system = SYSTEMS[params.model.system](params, Given(perceptual, prior))
+    states = load_states(worker.root / paths.PRIOR / "states", prior.config["states"]) if prior else []
+    system = SYSTEMS[params.model.system](params, Given(perceptual, prior, states, x_train))
     for net in system.nets.values():
         net.to(device)
     averages = {  # as they will be used
@@ -80,7 +83,7 @@ def train(params: Params, worker: Worker) -> str | None:
         params, x_train, None if labels is None else torch.from_numpy(labels).to(device),
         training_masks(params, worker.root), worker, max(player.turns for player in players),
     )  # fmt: skip
-    show = Samples(params, system.verbs[0], worker.root, device)
+    show, served = Samples(params, system.verbs[0], worker.root, device), system.keeps[0].net
     samples: dict[str, bytes] = {}  # every grid so far, as PNG
     if worker.resume:
         samples = {grid.name: grid.read_bytes() for grid in sorted((worker.resume / "samples").glob("*.png"))}
@@ -119,12 +122,15 @@ def train(params: Params, worker: Worker) -> str | None:
         if worker.rank == 0:
             folder = worker.scratch
             if epoch % params.train.sample_every == 0 or last == params.train.steps:
-                samples[f"{last:07d}.png"] = png(show.picture(averages.get("G", system.nets["G"])))
+                samples[f"{last:07d}.png"] = png(show.picture(averages.get(served, system.nets[served])))
             with checkpoint.writing(last):
                 for file, noted in past.write(folder.with_name("states")):
                     worker.keep_state(file)
                     state["states"].append(noted)
                 config = model_config(params, worker, perceptual, state, prior)
+                if "score" in system.verbs and last == params.train.steps:
+                    val = load_split(worker.root / paths.PREPARED, "val")
+                    config["normal"] = quantiles(scores_of(system.nets["D"], val, device))
                 (folder / "samples").mkdir(parents=True, exist_ok=True)
                 for name, picture in samples.items():
                     (folder / "samples" / name).write_bytes(picture)

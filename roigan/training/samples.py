@@ -1,4 +1,5 @@
-"""Sample grids: fixed validation images under fixed masks and fixed noise; or samples from nothing."""
+"""Sample grids: fixed validation images under fixed masks and fixed noise; or samples from nothing; or
+validation images in the order of their scores."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from roigan.images.grids import grid
 from roigan.nets.latent import draw_latent
 
 SHOWN = 9  # images in a grid
+JUDGED = 200  # of which a model that scores shows the extremes
 
 
 class Samples:
@@ -25,7 +27,9 @@ class Samples:
     def __init__(self, params: Params, verb: str, root: Path, device: torch.device) -> None:
         self.verb = verb
         generator = torch.Generator().manual_seed(params.train.seed)
-        x = to_float(np.array(load_split(root / paths.PREPARED, "val")[:SHOWN]))
+        val = load_split(root / paths.PREPARED, "val")
+        x = to_float(np.array(val[:SHOWN]))
+        self.judged = to_float(np.array(val[:JUDGED])).to(device)
         families = [family for family, weight in params.masks.train.items() if weight > 0]
         size, model = params.data.image_size, params.model
         share = -(-len(x) // len(families))
@@ -35,8 +39,14 @@ class Samples:
         self.z = [draw_latent(len(x), model.latent, generator).to(device) for _ in range(2)]
 
     @torch.no_grad()
-    def picture(self, G: nn.Module) -> np.ndarray:
-        """uint8 [H', W', 3]: image, hole and two fillings, row by row; or, from nothing, samples alone."""
+    def picture(self, net: nn.Module) -> np.ndarray:
+        """uint8 [H', W', 3] of the network that the system serves: image, hole and two fillings, row by row;
+        or, from nothing, samples alone; or images that are most like the training's, and least."""
+        if self.verb == "score":
+            order = net(self.judged).argsort(descending=True)  # D: the most normal first
+            shown = torch.cat([order[: len(self.x)], order[-len(self.x) :]])
+            return grid(to_uint8(self.judged[shown]), len(self.x))
+        G = net
         if self.verb == "generate":
             return grid(to_uint8(torch.cat([G(z) for z in self.z])), len(self.x))
         hole = self.corruption.joined(self.x, torch.zeros_like(self.x))

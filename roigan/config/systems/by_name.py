@@ -6,6 +6,7 @@ from roigan.config.blocks import ModelParams
 from roigan.config.params import Params
 from roigan.config.systems.dcgan import DCGANModel, DCGANParams
 from roigan.config.systems.glcic import GLCICModel, GLCICParams
+from roigan.config.systems.history_ad import HistoryADModel, HistoryADParams
 from roigan.config.systems.pixelwise import PixelwiseModel, PixelwiseParams
 from roigan.config.systems.roigan import RoIGANModel, RoIGANParams
 from roigan.config.systems.wgan import WGANModel, WGANParams
@@ -16,6 +17,7 @@ MODELS: dict[str, type[ModelParams]] = {
     "wgan": WGANModel,
     "glcic": GLCICModel,
     "pixelwise": PixelwiseModel,
+    "history_ad": HistoryADModel,
 }
 PARAMS: dict[str, type[Params]] = {
     "roigan": RoIGANParams,
@@ -23,4 +25,5 @@ PARAMS: dict[str, type[Params]] = {
     "wgan": WGANParams,
     "glcic": GLCICParams,
     "pixelwise": PixelwiseParams,
+    "history_ad": HistoryADParams,
 }
