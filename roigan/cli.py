@@ -1,4 +1,4 @@
-"""The command `roigan`: complete and generate pictures; list, compare, promote, export models; presets.
+"""The command `roigan`: complete, generate and score pictures; list, compare, promote, export models; presets.
 
 What is heavy (torch, MLflow) is imported by the command that needs it, so that `--help` answers at once.
 """
@@ -6,6 +6,7 @@ What is heavy (torch, MLflow) is imported by the command that needs it, so that 
 from __future__ import annotations
 
 import argparse
+import csv
 import re
 import sys
 from collections.abc import Callable
@@ -96,6 +97,13 @@ def parser() -> Parser:
     add("--model", required=True, help="models:/NAME@ALIAS, models:/NAME/VERSION, or a model folder")
     add("--out", required=True, type=Path, help="a folder; it gets SEED.png each")
     add("--seed", nargs="+", type=_seed, default=[0], metavar="N", help="one picture each (default 0)")
+
+    score = commands.add_parser("score", help="say how anomalous pictures are")
+    score.set_defaults(command=run_score)
+    add = score.add_argument
+    add("--model", required=True, help="models:/NAME@ALIAS, models:/NAME/VERSION, or a model folder")
+    add("--image", required=True, type=Path, help="a picture of any size and mode, or a folder of pictures")
+    add("--out", required=True, type=Path, help="a .csv file: file, score, percentile, flag")
 
     params = commands.add_parser("params", help="write the values of a preset into params.yaml")
     params.set_defaults(command=run_params)
@@ -212,6 +220,27 @@ def run_generate(arguments: argparse.Namespace) -> None:
         with writing(file) as unfinished:
             unfinished.write_bytes(png(image))
     print(f"{arguments.out}: {len(files)} pictures of {images.shape[2]}x{images.shape[1]} pixels")
+
+
+def run_score(arguments: argparse.Namespace) -> None:
+    """Write a table of scores, higher = more anomalous; UserError at the end where some pictures cannot be
+    read."""
+    if arguments.out.suffix != ".csv":
+        raise UserError(f"--out {arguments.out}: scores are written to a .csv file")
+    from roigan.inference.jobs import Failures
+    from roigan.inference.score import pictures_in, score_files
+
+    files = pictures_in(arguments.image)
+    model, failed = load_model(arguments.model), Failures(len(files), "scored")
+    found = list(score_files(model, files, failed))
+    with writing(arguments.out) as unfinished, unfinished.open("w", newline="") as table:
+        writer = csv.writer(table)
+        writer.writerow(["file", "score", "percentile", "flag"])
+        for file, (score, percentile, flag) in found:
+            writer.writerow([file.name, f"{score:.6g}", f"{percentile:.1f}", int(flag)])
+    flagged = sum(score.flag for _, score in found)
+    print(f"{arguments.out}: {flagged} of {len(found)} pictures lie above what 95 % of normal images reach")
+    failed.complain()
 
 
 def load_model(reference: str) -> Model:

@@ -49,8 +49,9 @@ class Job(NamedTuple):
 class Failures:
     """What went wrong with which picture, so that the others can go on."""
 
-    def __init__(self, total: int) -> None:
-        self.total = total
+    def __init__(self, total: int, done: str = "completed") -> None:
+        """done: what would have been done with them."""
+        self.total, self.done = total, done
         self.reasons: dict[Path, UserError] = {}
         """By picture."""
 
@@ -72,7 +73,7 @@ class Failures:
         for line in dict.fromkeys(map(str, self.reasons.values())):  # a mask for all is named once
             print(f"failed: {line}", file=sys.stderr)
         raise UserError(
-            f"{len(self.reasons)} of {self.total} pictures were not completed, the others were; "
+            f"{len(self.reasons)} of {self.total} pictures were not {self.done}, the others were; "
             "mend them and run the same command again"
         )
 

@@ -66,6 +66,14 @@ def generating(size: int, channels: int) -> dict[str, Any]:
     return {"signature": ModelSignature(seeds, pictures), "input_example": example}
 
 
+def scoring(size: int, channels: int) -> dict[str, Any]:
+    """How a model that scores is called: pictures uint8 [B, H, W, C] in, float64 [B, 3] out."""
+    pictures = Schema([TensorSpec(np.dtype("uint8"), (-1, -1, -1, channels), name="image")])
+    scores = Schema([TensorSpec(np.dtype("float64"), (-1, 3))])
+    shown = {"image": example(size, channels)["image"]}
+    return {"signature": ModelSignature(pictures, scores), "input_example": shown}
+
+
 def example(size: int, channels: int) -> dict[str, np.ndarray]:
     """A horizontal ramp of grey with the central half of both sides to be generated (no one's picture)."""
     ramp = np.linspace(0, 255, size).astype(np.uint8)
@@ -75,5 +83,5 @@ def example(size: int, channels: int) -> dict[str, np.ndarray]:
     return {"image": np.ascontiguousarray(image), "mask": mask}
 
 
-CALLS = {"complete": completing, "generate": generating}
+CALLS = {"complete": completing, "generate": generating, "score": scoring}
 """By verb: (image size, channels) -> signature and input example."""
