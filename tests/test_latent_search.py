@@ -42,7 +42,9 @@ def prior(system: str = "wgan", seed: int = 0) -> Model:
 
 
 def searching(**changes: Any) -> LatentSearch:
-    return LatentSearch(prior(), SearchParams(**{"steps": 20, "blend": "none"} | changes))
+    return LatentSearch(
+        prior(), SearchParams(**{"steps": 20, "blend": "none", "precision": "fp32"} | changes)
+    )
 
 
 def a_task(count: int = 2, family: str = "centre") -> tuple[Tensor, Tensor, Tensor]:

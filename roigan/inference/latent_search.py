@@ -7,6 +7,7 @@ J. Sintes, C. Ballester 2019. The model is trained once, and any region is fille
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import cast
 
 import torch
@@ -17,11 +18,10 @@ from roigan.errors import UserError
 from roigan.images.blending import BLENDS, complete
 from roigan.inference.solver import Found, Objective, minimise
 from roigan.losses import context
+from roigan.nets.precision import choose_precision
 from roigan.systems.by_name import SYSTEMS
 from roigan.systems.interface import Completion, Prior
 from roigan.systems.model import Model
-
-AT_ONCE = 64  # images searched, or looked at, at a time: G's maps then stay in the cache
 
 
 class LatentSearch(Model):
@@ -51,19 +51,22 @@ class LatentSearch(Model):
         wanted = (self.channels, self.image_size, self.image_size)
         if x.shape[1:] != wanted:
             raise UserError(f"the model knows images of {list(wanted)}, not of {list(x.shape[1:])}")
-        params = self.params
-        starts = self._starts(x, M, z)  # [R, B, N]
-        many = params.restarts
-        found = minimise(
-            self.G, self.objectives(x.repeat(many, 1, 1, 1), M.repeat(many, 1, 1, 1)), starts.flatten(0, 1),
-            params.optimizer, params.steps, params.lr, params.bound, self.tick,
-        )  # fmt: skip
+        params, many = self.params, self.params.restarts
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.half):
+            found = minimise(
+                self.G, self.objectives(x.repeat(many, 1, 1, 1), M.repeat(many, 1, 1, 1)),
+                self._starts(x, M, z).flatten(0, 1), params.optimizer, params.steps, params.lr, params.bound,
+                self.tick,
+            )  # fmt: skip
         found = _best_start(found, many)
-        known = (M < 0.5).flatten(1).any(1)
-        if not known.all():
-            empty = ~known
-            found.z[empty], found.images[empty] = z[empty], self.G(z[empty])
-        return found
+        unknown = (M > 0.5).flatten(1).all(1)
+        best = torch.where(unknown[:, None], z, found.z)
+        return found._replace(z=best, images=self.G(best))  # anew: in full precision
+
+    @cached_property
+    def half(self) -> bool:
+        """Whether the networks run in bfloat16 while they are searched."""
+        return choose_precision(self.params.precision, self.device)[0] == "bf16"
 
     def objectives(self, x: Tensor, M: Tensor) -> dict[str, Objective]:
         """What a z is asked for, by name; x, M: [B, C, S, S], [B, 1, S, S]."""

@@ -55,6 +55,11 @@ def check(params: Params) -> None:
         raise UserError(f"tune.objectives: {params.model.system} has no controls to read")
     if metrics & {"mse_known", "satisfied"} and not params.evaluate.whole:
         raise UserError("tune.objectives: mse_known and satisfied are measured where evaluate.whole is true")
+    if tune.trains_nothing:
+        if "control" in metrics:
+            raise UserError("tune.objectives: control is read in training, and these trials train nothing")
+        if not (paths.MODEL / "config.json").is_file():
+            raise UserError(f"tune.space: the block search is tried on {paths.MODEL}; run dvc repro train")
     if tune.report_every > tune.steps:
         raise UserError(f"tune.report_every {tune.report_every} is more than tune.steps {tune.steps}")
 
