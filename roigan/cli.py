@@ -1,4 +1,4 @@
-"""The command `roigan`: complete, generate and score pictures; list, compare, promote, export models; presets.
+"""The command `roigan`: complete, generate, score pictures; list, compare, promote, export models; presets.
 
 What is heavy (torch, MLflow) is imported by the command that needs it, so that `--help` answers at once.
 """

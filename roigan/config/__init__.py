@@ -9,6 +9,7 @@ from roigan.config.blocks import (
     LatentSizes,
     MetricName,
     ModelParams,
+    RankingName,
     SearchParams,
     TrainParams,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "Params",
     "PixelwiseModel",
     "PixelwiseParams",
+    "RankingName",
     "RoIGANModel",
     "RoIGANParams",
     "SearchParams",

@@ -32,6 +32,17 @@ METHODS = {
     "mean": ("mean", "the mean of the training images, always"),
     "champion": ("champion", "the model that had the alias when this one was evaluated"),
     "real": ("real", "the unmasked originals: the floor that a finite sample leaves; no competitor"),
+    "nearest feature": ("nearest feature", "distance to the nearest training image in the judge's features"),
+    "pca": ("PCA", "distance to the plane of the 50 directions in which training images vary most"),
+    "forest": ("isolation forest", "on the pixels of 2,000 training images (Liu et al. 2008)"),
+    "svm": ("one-class SVM", "on the same pixels (Schölkopf et al. 2001)"),
+    "ink": ("ink", "distance of the mean of all pixels from that of training images: what is too easy"),
+    "last critic": ("last critic", "the prior's critic as it was at the end"),
+    "early critic": ("early critic", "the same at a quarter of the run"),
+    "mean critic": ("mean critic", "the weighed mean of all critics in one network, untrained"),
+    "mean of scores": ("mean of scores", "the weighed mean of what all critics say"),
+    "best critic": ("best critic", "chosen on these very images: a ceiling, no competitor"),
+    "anogan": ("AnoGAN", "distance to the nearest image of the prior, by search (Schlegl et al. 2017)"),
 }
 METHODS |= {
     f"{system} whole": (
@@ -40,7 +51,7 @@ METHODS |= {
     )
     for system in SYSTEMS
 }
-FLOOR = "real"  # all others compete
+NO_RIVALS = ("real", "best critic")  # a floor and a ceiling: all others compete
 
 LEGIBLE = 0.5  # R2 or accuracy below which a control is said not to act
 FLAT = 0.05  # D/adv counts as unmoved within this share of its chance level
@@ -86,8 +97,8 @@ def render(
         params=write_yaml(params.model_dump(mode="json", by_alias=True)),
         metrics=[METRICS[name] for name in METRICS if name in table.columns],
         methods=[METHODS.get(name, (name, "")) for name in table["method"].unique()],
-        families={mask: table_rows(rows) for mask, rows in table.groupby("mask", sort=False)},
-        competitors=", ".join(METHODS[name][0] for name in table["method"].unique() if name != FLOOR),
+        families={_title(rows): table_rows(rows) for _, rows in table.groupby("mask", sort=False)},
+        competitors=", ".join(METHODS[name][0] for name in table["method"].unique() if name not in NO_RIVALS),
         control=control_rows(control),
         promotion=promotion,
         training=training_verdict(history, chance_level(params)),
@@ -98,18 +109,24 @@ def render(
     return page
 
 
+def _title(rows: pd.DataFrame) -> str:
+    """Of the rows under one family of masks, or on one set."""
+    name = str(rows["mask"].iloc[0])
+    return f"{name} (base rate {rows['base_rate'].iloc[0]:.2f})" if "base_rate" in rows else name
+
+
 def table_rows(rows: pd.DataFrame) -> list[Row]:
     """The rows of one mask family with the best value of each column marked.
 
     Best among the competitors alone; real images are the floor, and a lone competitor beats nobody.
     """
-    rivals = rows[rows["method"] != FLOOR]
+    rivals = rows[~rows["method"].isin(NO_RIVALS)]
     measured = rows.dropna(axis=1, how="all").columns  # grey images have no chroma
     columns = [name for name in METRICS if name in measured]
     best = {name: _best(METRICS[name], rivals[name]) for name in columns} if len(rivals) > 1 else {}
     result = []
     for _, row in rows.iterrows():
-        rival = row["method"] != FLOOR
+        rival = row["method"] not in NO_RIVALS
         cells = []
         for name in columns:
             value, digits = float(row[name]), METRICS[name].digits
