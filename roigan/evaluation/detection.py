@@ -19,9 +19,16 @@ from roigan.config import EvaluateParams, HistoryADParams, Params
 from roigan.errors import UserError
 from roigan.evaluation.bootstrap import Ranked
 from roigan.evaluation.completion import Evaluation, chosen
-from roigan.evaluation.detectors import Detector, anogan, critics, scored, without_training
+from roigan.evaluation.detectors import (
+    Detector,
+    anogan,
+    critics,
+    nearest,
+    scored,
+    without_training,
+)
 from roigan.evaluation.foreign import made, packed
-from roigan.evaluation.metrics.ranking import draws, ranking
+from roigan.evaluation.metrics.ranking import ap_and_auroc, draws, ranking
 from roigan.evaluation.metrics.records import RANKING
 from roigan.features.network import FeatureNetwork, load_features
 from roigan.files import paths
@@ -43,15 +50,21 @@ def own(params: Params, model: Model) -> Detector:
 
 def methods(params: Params, model: Model, train: np.ndarray) -> dict[str, Detector]:
     """The competitors by name; train: uint8 [N, S, S, C]."""
-    rivals = {model.system: scored(model)}
-    rivals |= without_training(train, load_features(paths.JUDGE).to(model.device), params.evaluate.seed)
+    embed = load_features(paths.JUDGE).to(model.device).embed_images
+    remembered = {"nearest feature": nearest(train, embed, model.device)}
+    rest = without_training(train, params.evaluate.seed) | of_the_past(params, model)
+    return {model.system: scored(model)} | remembered | rest
+
+
+def of_the_past(params: Params, model: Model) -> dict[str, Detector]:
+    """The rivals that the prior offers. Raises UserError where it is not the one that the model stands on."""
     prior = Model.load(paths.PRIOR).to(model.device)
     if prior.sha256 != model.config["prior"]:
         raise UserError(f"{paths.PRIOR} is not the prior that this model was trained on; run dvc repro")
     assert isinstance(params, HistoryADParams), "the one system whose first verb is `score`"
     past, kept = params.model.past, load_states(paths.PRIOR / "states", prior.config["states"])
     q = weights(len(kept), past.start, past.decay)
-    rivals["critics"] = critics(model, kept, q, mean_state(kept, "D", q))
+    rivals = {"critics": critics(model, kept, q, mean_state(kept, "D", q))}
     if params.evaluate.searched:
         rivals["anogan"] = anogan(prior, params.search, params.evaluate.searched, params.evaluate.seed)
     return rivals
@@ -118,7 +131,7 @@ def rank(pairs: Mapping[str, Ranked], params: EvaluateParams, model: str) -> lis
         size: draws(*size, params.bootstrap, torch.Generator().manual_seed(params.seed))
         for size in set(sizes.values())
     }
-    again = {name: ranking(*pair, drawn[sizes[name]]) for name, pair in pairs.items()}
+    again = {name: ap_and_auroc(*pair, drawn[sizes[name]]) for name, pair in pairs.items()}
     for name, pair in pairs.items():
         once = {metric: value.item() for metric, value in ranking(*pair).items()}
         n = sum(sizes[name])

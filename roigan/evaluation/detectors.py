@@ -16,7 +16,6 @@ from torch import Tensor
 from torch.func import functional_call
 
 from roigan.config import SearchParams
-from roigan.features.network import FeatureNetwork
 from roigan.images.arrays import to_float
 from roigan.inference.latent_search import LatentSearch
 from roigan.systems.model import Model
@@ -158,11 +157,10 @@ def anogan(prior: Model, params: SearchParams, limit: int, seed: int) -> Detecto
     return Detector(score, limit)
 
 
-def without_training(train: np.ndarray, features: FeatureNetwork, seed: int) -> dict[str, Detector]:
-    """The rivals that need nothing but training images; features: of the judge."""
+def without_training(train: np.ndarray, seed: int) -> dict[str, Detector]:
+    """The rivals that need nothing but the pixels of training images."""
     return {
-        "nearest": nearest(train, pixels, features.device),
-        "nearest feature": nearest(train, features.embed_images, features.device),
+        "nearest": nearest(train, pixels, torch.device("cpu")),
         "pca": pca(train),
         "forest": forest(train, seed),
         "svm": svm(train),

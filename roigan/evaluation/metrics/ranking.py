@@ -7,6 +7,7 @@ recalls, not the area under straight lines, which flatters. The values are sciki
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 PASSING = 0.95  # share of the normal images that pass the threshold of FPR95
@@ -18,43 +19,63 @@ def ranking(normal: Tensor, anomalous: Tensor, weights: Tensor | None = None) ->
     normal: scores [N]; anomalous: scores [A]; weights: [R, N + A], how often each image counts in each of R
     draws; None: once, and R is 1. Raises ValueError for scores that are no numbers.
     """
-    scores = torch.cat([normal, anomalous]).double()
-    if scores.isnan().any():
-        raise ValueError("a score is no number")
-    if weights is None:
-        weights = torch.ones(1, len(scores), dtype=torch.float64)
-    positive = torch.arange(len(scores)) >= len(normal)
-    hits, alarms = _curve(scores, positive, weights.double())
-    found, lost = _curve(-scores, ~positive, weights.double())
-    rates = [_shares(counts) for counts in (hits, alarms)]  # true and false positive rate, [R, K + 1] from 0
-    area = (rates[1].diff() * (rates[0][:, 1:] + rates[0][:, :-1]) / 2).sum(1)
-    allowed = (rates[1] <= 1 - PASSING + 1e-12).sum(1, keepdim=True) - 1  # last threshold that passes so many
+    hits, alarms = _curve(normal, anomalous, weights)
     return {
         "ap": _average_precision(hits, alarms),
-        "ap_normal": _average_precision(found, lost),
-        "auroc": area,
-        "fpr95": 1 - rates[0].gather(1, allowed)[:, 0],
+        "ap_normal": ap_normal(normal, anomalous, weights),
+        "auroc": _area(hits, alarms),
+        "fpr95": _passing(hits, alarms),
     }
 
 
-def _curve(scores: Tensor, positive: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """True and false positives [R, K] at every distinct score, from the highest down."""
-    order = scores.argsort(descending=True)
-    ordered, counted = scores[order], weights[:, order]
+def ap_and_auroc(normal: Tensor, anomalous: Tensor, weights: Tensor) -> dict[str, Tensor]:
+    """The two that have intervals, at half the price."""
+    curve = _curve(normal, anomalous, weights)
+    return {"ap": _average_precision(*curve), "auroc": _area(*curve)}
+
+
+def ap_normal(normal: Tensor, anomalous: Tensor, weights: Tensor | None = None) -> Tensor:
+    """AP [R] of the normal images, the lowest score first."""
+    if weights is not None:
+        weights = weights.roll(len(anomalous), 1)  # those of the anomalies first
+    return _average_precision(*_curve(-anomalous, -normal, weights))
+
+
+def _curve(negative: Tensor, positive: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
+    """True and false positives [R, K] at every distinct score, from the highest down; float32 holds counts up
+    to 16 million exactly."""
+    scores = torch.cat([negative, positive])
+    if scores.isnan().any():
+        raise ValueError("a score is no number")
+    ordered, order = scores.sort(descending=True)
+    counted = torch.ones(1, len(scores)) if weights is None else weights[:, order]
     ends = torch.cat([ordered[1:] != ordered[:-1], torch.ones(1, dtype=torch.bool)])  # of equal scores
-    true = (counted * positive[order]).cumsum(1)[:, ends]
-    return true, counted.cumsum(1)[:, ends] - true
+    every = counted.cumsum(1)[:, ends]
+    true = (counted * (order >= len(negative))).cumsum(1)[:, ends]
+    return true, every - true
 
 
 def _shares(counts: Tensor) -> Tensor:
     """[R, K] -> [R, K + 1] from 0 to 1."""
-    return torch.nn.functional.pad(counts / counts[:, -1:], (1, 0))
+    return F.pad(counts.double() / counts[:, -1:], (1, 0))
 
 
 def _average_precision(true: Tensor, false: Tensor) -> Tensor:
     """sum over thresholds of (R_k - R_{k-1}) P_k, [R]."""
-    precision = true / (true + false).clamp_min(1e-300)
+    precision = true.double() / (true + false).clamp_min(1)
     return (_shares(true).diff() * precision).sum(1)
+
+
+def _area(true: Tensor, false: Tensor) -> Tensor:
+    """AUROC [R]: equal scores count half."""
+    rate, alarms = _shares(true), _shares(false)
+    return (alarms.diff() * (rate[:, 1:] + rate[:, :-1]) / 2).sum(1)
+
+
+def _passing(true: Tensor, false: Tensor) -> Tensor:
+    """FPR95 [R]: at the last threshold that 95 % of the normal images pass."""
+    last = (_shares(false) <= 1 - PASSING + 1e-12).sum(1, keepdim=True) - 1
+    return 1 - _shares(true).gather(1, last)[:, 0]
 
 
 def draws(normal: int, anomalous: int, count: int, generator: torch.Generator) -> Tensor:
