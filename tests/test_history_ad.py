@@ -190,7 +190,7 @@ def test_what_it_needs_is_said_before_anything_is_trained(small: Small) -> None:
     with pytest.raises(UserError, match="history_ad is trained on the past of a prior; give it one"):
         small(**HISTORY_AD | {"prior": None})
     with pytest.raises(UserError, match=r"model\.width is 0\.25, prior\.model\.width 0\.125"):
-        small(**HISTORY_AD, model__width=0.25)
+        small(**HISTORY_AD | {"model": HISTORY_AD["model"] | {"width": 0.25}})
     without = copy.deepcopy(HISTORY_AD)
     without["prior"]["train"].pop("history")
     with pytest.raises(UserError, match=r"prior\.train\.history\.states: history_ad needs past states"):
