@@ -300,7 +300,7 @@ def run_release(arguments: argparse.Namespace) -> None:
 
     model = load_model(arguments.model)
     with writing(arguments.folder) as unfinished:
-        save_model(unfinished, model.nets, model.config, torch.bfloat16)
+        save_model(unfinished, model.nets, model.config, torch.bfloat16, model.prior)
     size = (arguments.folder / WEIGHTS).stat().st_size / 1e6
     print(f"{arguments.folder}: {size:.1f} MB, weights {Model.load(arguments.folder).sha256[:16]}")
 

@@ -45,6 +45,11 @@ DCGAN: dict[str, Any] = {
     "gates": [],
 }
 WGAN: dict[str, Any] = DCGAN | {"model": {"system": "wgan", "width": 0.125}, "train.turns_d": 3}
+IGAN: dict[str, Any] = DCGAN | {
+    "model": {"system": "igan", "width": 0.125},
+    "losses": {"alpha": 0.1},
+    "prior": {"model": DCGAN["model"], "losses": {}},
+}
 RECOLOUR: dict[str, Any] = {"model.space": "lab"}
 GAN: dict[str, Any] = {
     "model": {"system": "pixelwise", "condition": False, "width": 0.125},

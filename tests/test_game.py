@@ -15,7 +15,7 @@ import torch.multiprocessing as mp
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from roigan.config import Params, read_yaml
+from roigan.config import Params, prior_params, read_yaml
 from roigan.corruptions.corruption import Corruption
 from roigan.corruptions.sampling import Sampler
 from roigan.errors import UserError
@@ -23,8 +23,9 @@ from roigan.game import Batch, Nets, Player, StepRandom, play
 from roigan.nets.latent import join_latent
 from roigan.systems.by_name import SYSTEMS
 from roigan.systems.interface import Given
+from roigan.systems.model import Model
 from roigan.systems.roigan.networks import ControlEncoding
-from tests.conftest import DCGAN, GAN, GLCIC, PIXELWISE, RECOLOUR, ROOT, WGAN, Small
+from tests.conftest import DCGAN, GAN, GLCIC, IGAN, PIXELWISE, RECOLOUR, ROOT, WGAN, Small
 
 
 class Perceptual(nn.Module):
@@ -41,10 +42,22 @@ class Perceptual(nn.Module):
 
 def build(params: Params, dtype: torch.dtype = torch.float32) -> Any:
     torch.manual_seed(0)
-    system = SYSTEMS[params.model.system](params, Given(Perceptual()))
+    system = SYSTEMS[params.model.system](params, Given(Perceptual(), untrained(params, dtype)))
     for net in system.nets.values():
         net.to(dtype)
     return system
+
+
+def untrained(params: Params, dtype: torch.dtype) -> Model | None:
+    """The prior that the parameters name, with weights that nobody trained."""
+    if not (its := prior_params(params)):
+        return None
+    nets = SYSTEMS[its.model.system](its, Given(Perceptual())).nets
+    for net in nets.values():
+        net.to(dtype)
+    size, channels = its.data.image_size, its.data.channels
+    config = {"model": its.model.model_dump(), "image_size": size, "channels": channels}
+    return Model(nets, config | {"weights_sha256": ""})
 
 
 def batch(params: Params, step: int, rows: slice = slice(None), dtype: torch.dtype = torch.float32) -> Batch:
@@ -124,11 +137,12 @@ RECIPES: dict[str, dict[str, Any]] = {
     "dcgan": DCGAN,
     "wgan": WGAN,
     "wgan, residual": WGAN | {"model": WGAN["model"] | {"network": "residual"}},
+    "igan": IGAN,
     "recolour": RECOLOUR | {"losses__tv": 0.5},
 }
 SYSTEM_RECIPES = {
     "roigan": {"model__read_noise": 2}, "glcic": GLCIC, "gan": GAN, "pixelwise": PIXELWISE, "dcgan": DCGAN,
-    "wgan": WGAN, "recolour": RECOLOUR,
+    "wgan": WGAN, "igan": IGAN, "recolour": RECOLOUR,
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from roigan.config.blocks import (
     LatentSizes,
     MetricName,
     ModelParams,
+    ProjectParams,
     SearchParams,
     TrainParams,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "Params",
     "PixelwiseModel",
     "PixelwiseParams",
+    "ProjectParams",
     "RoIGANModel",
     "RoIGANParams",
     "SearchParams",

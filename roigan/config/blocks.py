@@ -289,6 +289,23 @@ class SearchParams(Block):
         return self
 
 
+class ProjectParams(Block):
+    """How an image is projected onto the manifold of a prior (iGAN)."""
+
+    method: Literal["optimisation", "network", "hybrid"] = "hybrid"
+    """Searched from a random z, by the network P, or searched from P's answer."""
+    space: Literal["normal", "uniform"] = "normal"
+    """Where a search walks: N(0, 1), or U(-1, 1), which `dcgan` hears."""
+    optimizer: Literal["adam", "lbfgs"] = "lbfgs"
+    steps: Annotated[int, Field(ge=0)] = 200
+    lr: Rate = 1.0
+    """Adam's; the length of the first step of L-BFGS."""
+    bound: Rate = 4.0
+    """Every number is held in [-bound, bound]; in `uniform`, in [-1, 1] at most."""
+    restarts: Positive = 1
+    """Searches of `optimisation` per image; the one that ends best counts."""
+
+
 class ControlParams(Block):
     """Stage `control`: a reader learns the controls from completed images and is examined on others."""
 

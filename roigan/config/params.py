@@ -19,6 +19,7 @@ from roigan.config.blocks import (
     MaskParams,
     ModelParams,
     PenaltyParams,
+    ProjectParams,
     RegisterParams,
     SearchParams,
     TrainParams,
@@ -40,6 +41,7 @@ class Params(Block):
     """The blocks `model`, `losses`, `penalty` and `train` of the model that the stage `prior` trains first:
     `model` and `losses` whole, of the others what differs. None: there is none."""
     search: SearchParams = SearchParams()
+    project: ProjectParams = ProjectParams()
     register_: RegisterParams = Field(default=RegisterParams(), alias="register")
     evaluate: EvaluateParams = EvaluateParams()
     control: ControlParams = ControlParams()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from roigan.systems.dcgan.system import DCGAN
 from roigan.systems.glcic.system import GLCIC
+from roigan.systems.igan.system import IGAN
 from roigan.systems.interface import System
 from roigan.systems.pixelwise.system import Pixelwise
 from roigan.systems.roigan.system import RoIGAN
@@ -13,6 +14,7 @@ SYSTEMS: dict[str, type[System]] = {
     "roigan": RoIGAN,
     "dcgan": DCGAN,
     "wgan": WGAN,
+    "igan": IGAN,
     "glcic": GLCIC,
     "pixelwise": Pixelwise,
 }

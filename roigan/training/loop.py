@@ -80,7 +80,8 @@ def train(params: Params, worker: Worker) -> str | None:
         params, x_train, None if labels is None else torch.from_numpy(labels).to(device),
         training_masks(params, worker.root), worker, max(player.turns for player in players),
     )  # fmt: skip
-    show = Samples(params, system.verbs[0], worker.root, device)
+    show = Samples(params, system.verbs[0], worker.root, device, prior)
+    served = system.keeps[0].net
     samples: dict[str, bytes] = {}  # every grid so far, as PNG
     if worker.resume:
         samples = {grid.name: grid.read_bytes() for grid in sorted((worker.resume / "samples").glob("*.png"))}
@@ -119,7 +120,7 @@ def train(params: Params, worker: Worker) -> str | None:
         if worker.rank == 0:
             folder = worker.scratch
             if epoch % params.train.sample_every == 0 or last == params.train.steps:
-                samples[f"{last:07d}.png"] = png(show.picture(averages.get("G", system.nets["G"])))
+                samples[f"{last:07d}.png"] = png(show.picture(averages.get(served, system.nets[served])))
             with checkpoint.writing(last):
                 for file, noted in past.write(folder.with_name("states")):
                     worker.keep_state(file)
@@ -130,7 +131,7 @@ def train(params: Params, worker: Worker) -> str | None:
                     (folder / "samples" / name).write_bytes(picture)
                 checkpoint.save(folder, stored, optimizers, state)
                 write_history(folder / "history.csv", state["history"])
-                save_model(folder / "model", system.nets | averages, config)
+                save_model(folder / "model", system.nets | averages, config, prior=prior)
                 checkpoint.seal(folder)
         worker.report(row, folder)
     return None

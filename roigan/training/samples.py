@@ -1,4 +1,4 @@
-"""Sample grids: fixed validation images under fixed masks and fixed noise; or samples from nothing."""
+"""Sample grids: fixed validation images under fixed masks and noise; samples from nothing; projections."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from roigan.files import paths
 from roigan.images.arrays import load_split, to_float, to_uint8
 from roigan.images.grids import grid
 from roigan.nets.latent import draw_latent
+from roigan.systems.model import Model
 
 SHOWN = 9  # images in a grid
 
@@ -22,8 +23,10 @@ SHOWN = 9  # images in a grid
 class Samples:
     """The same images, masks and noise at every look, so that two grids of a run can be compared."""
 
-    def __init__(self, params: Params, verb: str, root: Path, device: torch.device) -> None:
-        self.verb = verb
+    def __init__(
+        self, params: Params, verb: str, root: Path, device: torch.device, prior: Model | None = None
+    ) -> None:
+        self.verb, self.prior = verb, prior
         generator = torch.Generator().manual_seed(params.train.seed)
         x = to_float(np.array(load_split(root / paths.PREPARED, "val")[:SHOWN]))
         families = [family for family, weight in params.masks.train.items() if weight > 0]
@@ -36,7 +39,10 @@ class Samples:
 
     @torch.no_grad()
     def picture(self, G: nn.Module) -> np.ndarray:
-        """uint8 [H', W', 3]: image, hole and two fillings, row by row; or, from nothing, samples alone."""
+        """uint8 [H', W', 3]: image, hole and two fillings, row by row; or, from nothing, samples alone;
+        or images and where they are projected."""
+        if self.prior and self.verb == "project":
+            return grid(to_uint8(torch.cat([self.x, self.prior.generate(G(self.x))])), len(self.x))
         if self.verb == "generate":
             return grid(to_uint8(torch.cat([G(z) for z in self.z])), len(self.x))
         hole = self.corruption.joined(self.x, torch.zeros_like(self.x))

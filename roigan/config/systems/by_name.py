@@ -6,6 +6,7 @@ from roigan.config.blocks import ModelParams
 from roigan.config.params import Params
 from roigan.config.systems.dcgan import DCGANModel, DCGANParams
 from roigan.config.systems.glcic import GLCICModel, GLCICParams
+from roigan.config.systems.igan import IGANModel, IGANParams
 from roigan.config.systems.pixelwise import PixelwiseModel, PixelwiseParams
 from roigan.config.systems.roigan import RoIGANModel, RoIGANParams
 from roigan.config.systems.wgan import WGANModel, WGANParams
@@ -14,6 +15,7 @@ MODELS: dict[str, type[ModelParams]] = {
     "roigan": RoIGANModel,
     "dcgan": DCGANModel,
     "wgan": WGANModel,
+    "igan": IGANModel,
     "glcic": GLCICModel,
     "pixelwise": PixelwiseModel,
 }
@@ -21,6 +23,7 @@ PARAMS: dict[str, type[Params]] = {
     "roigan": RoIGANParams,
     "dcgan": DCGANParams,
     "wgan": WGANParams,
+    "igan": IGANParams,
     "glcic": GLCICParams,
     "pixelwise": PixelwiseParams,
 }
