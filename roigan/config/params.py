@@ -18,6 +18,7 @@ from roigan.config.blocks import (
     LossParams,
     MaskParams,
     ModelParams,
+    PaintParams,
     PenaltyParams,
     ProjectParams,
     RegisterParams,
@@ -42,6 +43,7 @@ class Params(Block):
     `model` and `losses` whole, of the others what differs. None: there is none."""
     search: SearchParams = SearchParams()
     project: ProjectParams = ProjectParams()
+    paint: PaintParams = PaintParams()
     register_: RegisterParams = Field(default=RegisterParams(), alias="register")
     evaluate: EvaluateParams = EvaluateParams()
     control: ControlParams = ControlParams()

@@ -46,10 +46,11 @@ class Search:
         G: Callable[[Tensor], Tensor],
         objectives: Mapping[str, Objective],
         z: Tensor,
-        bound: float,
+        bound: Tensor | float,
         tick: Callable[[], object] = lambda: None,
     ) -> None:
-        self.G, self.objectives, self.bound, self.tick = G, objectives, bound, tick
+        self.G, self.objectives, self.tick = G, objectives, tick
+        self.bound = torch.as_tensor(bound, dtype=z.dtype, device=z.device)
         self.best: Found | None = None
         self.broken: dict[str, int] = {}
         """Objectives that became infinite or no number, and of how many images."""
@@ -179,13 +180,14 @@ def minimise(
     optimizer: str = "adam",
     steps: int = 300,
     lr: float = 0.05,
-    bound: float = 4.0,
+    bound: Tensor | float = 4.0,
     tick: Callable[[], object] = lambda: None,
 ) -> Found:
     """The best z that an optimiser meets on its way from z [B, N], for every image alone.
 
-    tick: called at every look. An image whose objective stops being a number keeps its last sound z, and a
-    warning names the objective; UserError where that is so at the first z.
+    bound: of every number of z, one for all or [N]; tick: called at every look. An image whose objective
+    stops being a number keeps its last sound z, and a warning names the objective; UserError where that is so
+    at the first z.
     """
     search = Search(G, objectives, z, bound, tick)
     OPTIMIZERS[optimizer](search, search.inside(z), steps, lr)
