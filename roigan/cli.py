@@ -85,6 +85,13 @@ def parser() -> Parser:
     add("--out", required=True, type=Path, help="a folder; it gets SEED.png each")
     add("--seed", nargs="+", type=_seed, default=[0], metavar="N", help="one picture each (default 0)")
 
+    project = commands.add_parser("project", help="find a model's own image that is nearest to a picture")
+    project.set_defaults(command=run_project)
+    add = project.add_argument
+    add("--model", required=True, help="models:/NAME@ALIAS, models:/NAME/VERSION, or a model folder")
+    add("--image", required=True, type=Path, help="a picture of any size; its largest square counts")
+    add("--out", required=True, type=Path, help="a .png file, in the model's resolution")
+
     params = commands.add_parser("params", help="write the values of a preset into params.yaml")
     params.set_defaults(command=run_params)
     params.add_argument(
@@ -198,6 +205,30 @@ def run_generate(arguments: argparse.Namespace) -> None:
         with writing(file) as unfinished:
             unfinished.write_bytes(png(image))
     print(f"{arguments.out}: {len(files)} pictures of {images.shape[2]}x{images.shape[1]} pixels")
+
+
+def run_project(arguments: argparse.Namespace) -> None:
+    """Write the projection of a picture and say how far it is from it."""
+    out = new_png(arguments.out)
+    from roigan.config import ProjectParams
+    from roigan.image_io.lossless import read_picture
+    from roigan.images.arrays import to_uint8
+    from roigan.images.grids import png
+    from roigan.inference.projection import project_picture
+
+    found = project_picture(load_model(arguments.model), read_picture(arguments.image), ProjectParams())
+    with writing(out) as unfinished:
+        unfinished.write_bytes(png(to_uint8(found.images)[0]))
+    print(f"{out}: mean squared difference {found.loss.item():.4f}, pixels in [-1, 1]")
+
+
+def new_png(out: Path) -> Path:
+    """UserError where it is no name of a PNG file, or of one that is there."""
+    if out.suffix.lower() != ".png":
+        raise UserError(f"{out}: only .png is written")
+    if out.exists():
+        raise UserError(f"{out} exists already; name another file")
+    return out
 
 
 def load_model(reference: str) -> Model:

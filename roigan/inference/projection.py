@@ -9,11 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from roigan.config import ProjectParams
 from roigan.errors import UserError
+from roigan.image_io.reader import Picture
+from roigan.inference.inpaint import Window, cut
 from roigan.inference.latent_search import best_start, redrawn
 from roigan.inference.priors import prior_of
 from roigan.inference.solver import Found, minimise
@@ -90,6 +93,45 @@ METHODS: dict[str, Callable[[Projector, Tensor, Tensor], Found]] = {
     "network": Projector.network,
     "hybrid": Projector.hybrid,
 }
+
+
+# --- Pictures of any size ---
+
+
+def project_picture(model: Model, picture: Picture, params: ProjectParams) -> Found:
+    """The projection of a picture's largest square, at the model's resolution; without P, from z = 0.
+
+    A random z leads to worse images than 0 does (docs/igan.md).
+    """
+    if "project" not in model.verbs:
+        params = params.model_copy(update={"method": "optimisation"})
+    project = Projector(model, params)
+    x = seen(project.prior, picture, square(picture))
+    return project(x, torch.zeros(1, project.prior.sizes.noise))
+
+
+def square(picture: Picture) -> Window:
+    """The largest square in the middle, as the training images are cut."""
+    width, height = size_of(picture)
+    side = min(width, height)
+    return Window((height - side) // 2, (width - side) // 2, side)
+
+
+def seen(prior: Model, picture: Picture, where: Window) -> Tensor:
+    """What a prior sees of a part of a picture: x [1, C, S, S] in [-1, 1]."""
+    width, height = size_of(picture)
+    x, _ = cut(picture, np.zeros((height, width), bool), where, prior.image_size, prior.channels)
+    return x[None]
+
+
+def size_of(picture: Picture) -> tuple[int, int]:
+    """Width and height in pixels."""
+    if isinstance(picture, np.ndarray):
+        return picture.shape[1], picture.shape[0]
+    return picture.size
+
+
+# --- Where a search walks ---
 
 
 def _same(z: Tensor) -> Tensor:
