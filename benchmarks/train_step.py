@@ -24,10 +24,10 @@ from roigan.corruptions.sampling import Sampler
 from roigan.features.network import FeatureNetwork
 from roigan.features.pretrained import build
 from roigan.game import Batch, Nets, StepRandom, play
+from roigan.nets.precision import choose_precision
 from roigan.systems.by_name import SYSTEMS
 from roigan.systems.interface import Given
 from roigan.training.allocator import keep_memory
-from roigan.training.precision import choose_precision
 
 THESIS = {"model.width": 1.0}
 COLOUR = {"data.image_size": 64, "data.channels": 3}

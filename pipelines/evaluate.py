@@ -10,9 +10,8 @@ import torch
 from roigan.config import load_params
 from roigan.corruptions.cache import load_cache
 from roigan.errors import exit_on_user_error
-from roigan.evaluation.completion import measure, wholes
 from roigan.evaluation.gates import judge, summary
-from roigan.evaluation.verbs import VERBS
+from roigan.evaluation.verbs import VERBS, measure
 from roigan.features.network import load_features
 from roigan.files import paths
 from roigan.images.arrays import load_split
@@ -31,20 +30,23 @@ def main() -> None:
     device = "cuda" if params.train.use_gpu and torch.cuda.is_available() else "cpu"
     model = Model.load(registry.download(version)).to(device)
     features = load_features(paths.JUDGE).to(device)
-    verb = VERBS[model.verbs[0]]
-    methods = verb.methods(params, model, load_split(paths.PREPARED, "train"))
+    train, test = (load_split(paths.PREPARED, split) for split in ("train", "test"))
     champion = promotion.champion(name)
     rival = champion if champion and champion.tags["sha256"] != sha256 else None
-    if rival:
-        methods |= beside(model, Model.load(registry.download(rival)).to(device))
+    other = Model.load(registry.download(rival)).to(device) if rival else None
+    others = {registry.CHAMPION: other} if other and comparable(model, other) else {}
+
+    def methods(verb: str) -> dict[str, Any]:
+        """The model, its rivals and the champion."""
+        own = VERBS[verb].own
+        return VERBS[verb].methods(params, model, train) | {
+            name: own(params, model) for name, model in others.items()
+        }
+
     masks: dict[str, torch.Tensor] = {
         family: load_cache(paths.MASKS / f"{family}.npz") for family in params.masks.evaluate
     }
-    test = load_split(paths.PREPARED, "test")
-    if free := wholes(params, model):
-        table, scored = measure(methods, test, masks, features, params.evaluate, free)
-    else:
-        table, scored = verb.measure(methods, test, masks, features, params.evaluate, space=model.coordinates)
+    table, scored = measure(methods, test, masks, features, params, model)
     table.to_csv(paths.EVALUATION, index=False, float_format="%.6g")
 
     mine = table[table["method"] == model.system].set_index("mask").drop(columns=["method", "n"])
@@ -69,15 +71,12 @@ def main() -> None:
     print(f"evaluate: {name}/{version.version} {outcome}: {reason}")
 
 
-def beside(model: Model, champion: Model) -> dict[str, Any]:
-    """The champion as one more method, where it does the same with images of the same size.
-
-    Else the gates against it fail.
-    """
+def comparable(model: Model, champion: Model) -> bool:
+    """Whether the champion does the same with images of the same size; else the gates against it fail."""
     if champion.config.get("data") != model.config.get("data"):
         print("evaluate: the champion learnt from other data; it may have seen images of this test set")
-    kinds = [(each.image_size, each.channels, each.verbs[0]) for each in (champion, model)]
-    return {registry.CHAMPION: VERBS[model.verbs[0]].own(champion)} if kinds[0] == kinds[1] else {}
+    mine, its = ((each.image_size, each.channels, each.verbs[0]) for each in (model, champion))
+    return mine == its
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from roigan.images.arrays import load_split, load_statistics
 from roigan.images.grids import save_png
 from roigan.report import figures, page
 from roigan.report.page import read_json, read_table, shown
-from roigan.report.sections import DRAW, Pictures
+from roigan.report.sections import draw
 from roigan.systems.model import Model
 from roigan.tracking import registry
 
@@ -17,7 +17,7 @@ def main() -> None:
     version = registry.registered(params, paths.MODEL)  # finds the version of these weights, or makes it anew
     model = Model.load(registry.download(version))
     splits = [load_split(paths.PREPARED, split) for split in ("train", "test")]
-    drawn: Pictures = DRAW[model.verbs[0]](params, model, *splits)
+    drawn = draw(params, model, *splits)
     for pictures in drawn.values():
         for picture in pictures:
             save_png(paths.REPORTS / "figures" / f"{picture.file}.png", picture.pixels)

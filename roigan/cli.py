@@ -78,6 +78,18 @@ def parser() -> Parser:
         help="side of the window that the model sees, in sides of the region (default 2)",
     )
 
+    add(
+        "--blend",
+        choices=("none", "membrane", "poisson"),
+        help="how the filling meets its surroundings (default: as the model does it)",
+    )
+    add(
+        "--search",
+        type=Path,
+        metavar="FILE",
+        help="a YAML file with a block `search` (presets/yeh64.yaml), for models of whole images",
+    )
+
     generate = commands.add_parser("generate", help="make pictures from nothing but their seeds")
     generate.set_defaults(command=run_generate)
     add = generate.add_argument
@@ -168,10 +180,12 @@ def run_complete(arguments: argparse.Namespace) -> None:
 
     from tqdm import tqdm
 
+    from roigan.config.reading import search_params
     from roigan.image_io.lossless import save_picture
     from roigan.inference.inpaint import check_colours, complete_pictures, controls
+    from roigan.inference.latent_search import completing
 
-    model = load_model(arguments.model)
+    model = completing(load_model(arguments.model), search_params(arguments.search))
     controls(model, arguments.c, arguments.k)  # complain before anything is read
     failed, check = Failures(len(jobs)), partial(check_colours, model)
     with tqdm(total=len(jobs) * len(seeds), unit="picture", disable=len(jobs) * len(seeds) == 1) as progress:
@@ -181,7 +195,7 @@ def run_complete(arguments: argparse.Namespace) -> None:
             for seed in seeds:
                 own = seed if arguments.same_z else [job.own_seed(seed) for job in batch]
                 completed = complete_pictures(
-                    model, pictures, masks, own, arguments.c, arguments.k, arguments.context
+                    model, pictures, masks, own, arguments.c, arguments.k, arguments.context, arguments.blend
                 )
                 for job, picture in zip(batch, completed, strict=True):
                     with failed.of(job.image):

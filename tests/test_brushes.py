@@ -1,4 +1,4 @@
-"""Brushes: closed forms of the descriptor, what constraints mark, and steps that move nothing they need not."""
+"""Brushes: closed forms of the descriptor, what constraints mark, steps that move nothing they need not."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from roigan.config import PaintParams
+from roigan.config import PaintParams, RoIGANModel
 from roigan.errors import UserError
 from roigan.inference.brushes import Constraint, colour, layered, sketch, warp, within
 from roigan.inference.manipulation import candidates, objectives, paint, path, region, shown, whole
 from roigan.inference.solver import minimise
 from roigan.losses.hog import BINS, hog
-from tests.test_edit import a_model
+from roigan.systems.model import Model
+from roigan.systems.roigan.networks import Generator
 from tests.test_latent_search import prior
 
 SIZE = 32
@@ -164,7 +165,9 @@ def test_nothing_asked_moves_nothing() -> None:
 
 def test_a_stroke_is_followed_and_held_back() -> None:
     canvas, z0 = canvas_and_z()
-    target = [colour(canvas.G(torch.randn(1, 16, generator=torch.Generator().manual_seed(4)))[0], square(8, 8))]
+    target = [
+        colour(canvas.G(torch.randn(1, 16, generator=torch.Generator().manual_seed(4)))[0], square(8, 8))
+    ]
     apart = []
     for lam_s in (0.0, 0.5, 1e6):
         found = paint(canvas, target, z0, PaintParams(lam_s=lam_s), z0)
@@ -226,6 +229,13 @@ def test_a_path_has_both_ends(kind: str) -> None:
 
 
 # --- inside a region of RoI-GAN ---
+
+
+def a_model() -> Model:
+    params = RoIGANModel(system="roigan", width=0.1, noise=8, sliders=3, codes=2, values=4)
+    torch.manual_seed(0)
+    config = {"image_size": SIZE, "channels": 3, "model": params.model_dump(), "weights_sha256": "0"}
+    return Model({"G": Generator(SIZE, 3, params)}, config)
 
 
 def test_a_region_moves_by_noise_and_sliders_and_nothing_else() -> None:

@@ -30,7 +30,7 @@ class Painter:
 
     def __init__(self, channels: int = 3, size: int = 16, shade: float = 0.25) -> None:
         self.channels, self.image_size, self.shade = channels, size, shade
-        self.coordinates = "identity"
+        self.coordinates, self.knows_whole_images = "identity", False
         self.sliders, self.codes, self.values = 3, 2, 4
         self.seen: list[tuple[torch.Tensor, torch.Tensor]] = []
 

@@ -42,7 +42,9 @@ def prior(system: str = "wgan", seed: int = 0) -> Model:
 
 
 def searching(**changes: Any) -> LatentSearch:
-    return LatentSearch(prior(), SearchParams(**{"steps": 20, "blend": "none"} | changes))
+    return LatentSearch(
+        prior(), SearchParams(**{"steps": 20, "blend": "none", "precision": "fp32"} | changes)
+    )
 
 
 def a_task(count: int = 2, family: str = "centre") -> tuple[Tensor, Tensor, Tensor]:
@@ -150,6 +152,13 @@ def test_the_best_is_kept_and_the_trace_falls(optimizer: str) -> None:
     assert (found.trace.diff(dim=0) <= 0).all()
     assert torch.equal(found.trace[-1], found.loss)
     assert torch.allclose(torch.stack(list(found.terms.values())).sum(0), found.loss)
+
+
+def test_a_start_that_is_the_best_stays_the_best() -> None:
+    z = torch.tensor([[1.0, -2.0]])
+    found = minimise(lambda z: z, {"bowl": lambda G, at: (at - z).square().sum(1)}, z, "adam", 5, 0.1)
+    assert torch.equal(found.z, z)
+    assert found.loss.item() == 0
 
 
 def test_what_stops_being_a_number_is_named_and_the_last_sound_z_is_kept() -> None:

@@ -271,6 +271,8 @@ class SearchParams(Block):
     """Adam's; the length of the first step of L-BFGS."""
     bound: Rate = 4.0
     """Every number of z, N(0, 1) by its law, is held in [-bound, bound]."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Of the networks while they are searched; auto measures both and takes the faster."""
     pool: Positive = 1
     """Vectors drawn per image, of which the best are started from."""
     restarts: Positive = 1

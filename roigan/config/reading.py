@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from roigan.config.blocks import ModelParams
+from roigan.config.blocks import ModelParams, SearchParams
 from roigan.config.layout import comments_above
 from roigan.config.params import Params
 from roigan.config.systems.by_name import MODELS, PARAMS
@@ -56,20 +56,38 @@ def _commented() -> YAML:
     return keeping
 
 
+def search_params(path: Path | None) -> SearchParams:
+    """The block `search` of a YAML file, or its defaults without one; complaints as of `load_params`."""
+    if path is None:
+        return SearchParams()
+    try:
+        content = read_file(path)
+    except OSError as error:
+        raise UserError(f"--search {path}: {error.strerror}") from None
+    if not isinstance(content, Mapping) or "search" not in content:
+        raise UserError(f"{path} has no block `search`")
+    return _valid(SearchParams, content["search"], f"{path}: search")
+
+
 def load_params(path: str | Path = "params.yaml") -> Params:
     """Read and check a parameter file.
 
     Raises UserError with one line that names the key for a missing or malformed file, an unknown key or an
     ill-typed value.
     """
-    path = Path(path)
     try:
-        content = read_yaml(path.read_text())
+        content = read_file(Path(path))
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; run from the project's folder") from None
+    return parse_params(content, str(path))
+
+
+def read_file(path: Path) -> Any:
+    """The content of a YAML file. UserError where it is none; FileNotFoundError where it is not there."""
+    try:
+        return read_yaml(path.read_text())
     except (YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not valid YAML: {brief(error)}") from None
-    return parse_params(content, str(path))
 
 
 def parse_params(content: Any, origin: str = "params.yaml") -> Params:
@@ -109,7 +127,10 @@ def _checked(content: Any, schemas: Mapping[str, type[T]], model: Any, shared: t
     system = model.get("system") if isinstance(model, Mapping) else None
     if isinstance(system, str) and system not in schemas:
         raise UserError(f"{origin}: model.system: {system!r} is unknown; known are {', '.join(schemas)}")
-    schema = schemas[system] if isinstance(system, str) else shared
+    return _valid(schemas[system] if isinstance(system, str) else shared, content, origin)
+
+
+def _valid(schema: type[T], content: Any, origin: str) -> T:
     try:
         return schema.model_validate(content)
     except ValidationError as error:

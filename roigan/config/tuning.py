@@ -11,7 +11,7 @@ from roigan.config.blocks import Block, MaskFamily, MetricName, Positive, Rate, 
 Range = Annotated[list[float], Field(min_length=2, max_length=2)]
 Values = Annotated[list[Any], Field(min_length=1)]
 
-BLOCKS = ("model", "losses", "penalty", "train")  # what a trial may differ in: nothing that is made before it
+BLOCKS = ("model", "losses", "penalty", "train", "search")  # of a trial: nothing that is made before it
 FIXED = ("train.steps", "train.report_every", "train.num_workers", "train.use_gpu")
 
 
@@ -119,6 +119,11 @@ class TuneParams(Block):
         if len({objective.name for objective in self.objectives}) < len(self.objectives):
             raise ValueError("tune: an objective is named twice")
         return self
+
+    @property
+    def trains_nothing(self) -> bool:
+        """Whether trials differ in the block `search` alone: then all of them use the model that is there."""
+        return bool(self.space) and all(key.startswith("search.") for key in self.space)
 
     @property
     def gridded(self) -> bool:

@@ -34,6 +34,7 @@ from roigan.evaluation.metrics.pixels import l1, psnr, ssim
 from roigan.evaluation.metrics.records import CONSTRAINTS, METRICS
 from roigan.features.network import FeatureNetwork
 from roigan.images.arrays import to_float, to_uint8
+from roigan.inference.latent_search import completing
 from roigan.systems.model import Model
 
 COLUMNS = ["method", "mask", "n", *(name for name in METRICS if name not in CONSTRAINTS)]
@@ -52,10 +53,15 @@ class Evaluation(NamedTuple):
     """By (method, mask)."""
 
 
+def own(params: Params, model: Model) -> Completer:
+    """The model's method: a network, or a search."""
+    return generated(completing(model, params.search))
+
+
 def methods(params: Params, model: Model, train: np.ndarray) -> dict[str, Completer]:
     """The competitors by name; train: uint8 [N, H, W, C]."""
     return {
-        model.system: generated(model),
+        model.system: own(params, model),
         "fmm": fast_marching(params.evaluate.fmm_radius, model.coordinates),
         "nearest": nearest(train, model.coordinates),
     }
@@ -65,6 +71,19 @@ def wholes(params: Params, model: Model) -> dict[str, Completer]:
     """The model's generator as a method of its own, if params.yaml asks for it."""
     asked = params.evaluate.whole and "complete" in model.verbs
     return {f"{model.system} whole": whole(model)} if asked else {}
+
+
+def table(
+    completions: Mapping[str, Completer],
+    test: np.ndarray,
+    masks: Mapping[str, Tensor],
+    features: FeatureNetwork,
+    params: Params,
+    model: Model,
+) -> Evaluation:
+    """`measure`, as params.yaml asks for it."""
+    free, space = wholes(params, model), model.coordinates
+    return measure(completions, test, masks, features, params.evaluate, free, space)
 
 
 def measure(

@@ -58,9 +58,26 @@ def mean(train: np.ndarray) -> Sampler:
     return lambda n, generator: image.expand(n, -1, -1, -1)
 
 
+def own(params: Params, model: Model) -> Sampler:
+    """The model's method."""
+    return sampled(model)
+
+
 def methods(params: Params, model: Model, train: np.ndarray) -> dict[str, Sampler]:
     """The competitors by name; train: uint8 [N, H, W, C]."""
     return {model.system: sampled(model), "copy": copies(train), "mean": mean(train)}
+
+
+def table(
+    samplers: Mapping[str, Sampler],
+    test: np.ndarray,
+    masks: Mapping[str, Tensor],
+    features: FeatureNetwork,
+    params: Params,
+    model: Model,
+) -> Evaluation:
+    """`measure`, as params.yaml asks for it."""
+    return measure(samplers, test, masks, features, params.evaluate)
 
 
 def measure(
@@ -69,12 +86,11 @@ def measure(
     masks: Mapping[str, Tensor],
     features: FeatureNetwork,
     params: EvaluateParams,
-    space: str = "identity",
 ) -> Evaluation:
     """Score every sampler, and the test images, by as many samples as there are test images.
 
-    test: uint8 [N, H, W, C]; masks: for the names of their families alone, which mark the rows; space: not
-    asked for. The same seed gives the same table. Raises UserError for fewer than 4 test images.
+    test: uint8 [N, H, W, C]; masks: for the names of their families alone, which mark the rows. The same seed
+    gives the same table. Raises UserError for fewer than 4 test images.
     """
     test = chosen(test, params)
     reference = torch.cat(

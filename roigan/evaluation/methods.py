@@ -16,6 +16,7 @@ from torch import Tensor
 
 from roigan.corruptions.corruption import Corruption
 from roigan.images.arrays import normalise, to_float, to_uint8
+from roigan.images.blending import BLENDS
 from roigan.systems.model import Model
 
 Completer = Callable[[Tensor, Tensor, torch.Generator], Tensor]
@@ -60,13 +61,29 @@ def fast_marching(radius: int, space: str = "identity") -> Completer:
     return fill
 
 
-def nearest(train: np.ndarray, space: str = "identity") -> Completer:
-    """The region of the training image whose known pixels are nearest in L2: what pure memory achieves.
+Proposal = Completer
+"""Like a completion, but a whole image G, whatever is known: something to be pasted or blended."""
 
-    train: uint8 [N, H, W, C]; of the copied region, what the space generates.
-    """
+
+def filled_by(propose: Proposal, blend: str = "none", space: str = "identity") -> Completer:
+    """What is proposed, in the regions; blend: a key of BLENDS; of the region, what the space generates."""
 
     def fill(x: Tensor, M: Tensor, generator: torch.Generator) -> Tensor:
+        G = BLENDS[blend](x * (1 - M), propose(x, M, generator), M)
+        return Corruption.region(space, M).complete(x, G)
+
+    return fill
+
+
+def nearest(train: np.ndarray, space: str = "identity") -> Completer:
+    """The region of the nearest training image, pasted: what pure memory achieves."""
+    return filled_by(nearest_image(train), space=space)
+
+
+def nearest_image(train: np.ndarray) -> Proposal:
+    """The training image whose known pixels are nearest in L2; train: uint8 [N, H, W, C]."""
+
+    def propose(x: Tensor, M: Tensor, generator: torch.Generator) -> Tensor:
         best = torch.full((len(x),), torch.inf, device=x.device)
         index = torch.zeros(len(x), dtype=torch.long, device=x.device)
         known = (1 - M).movedim(1, -1)  # [B, H, W, 1]: the order of the packed images, which are many
@@ -79,10 +96,30 @@ def nearest(train: np.ndarray, space: str = "identity") -> Completer:
             value, where = distance.min(1)  # [B]
             index = torch.where(value < best, where + begin, index)
             best = torch.minimum(best, value)
-        copied = to_float(train[index.cpu().numpy()]).to(x.device)
-        return Corruption.region(space, M).complete(x, copied)
+        return to_float(train[index.cpu().numpy()]).to(x.device)
 
-    return fill
+    return propose
+
+
+def mean_image(train: np.ndarray) -> Proposal:
+    """The mean of the training images; train: uint8 [N, H, W, C]."""
+    image = to_float(np.rint(np.asarray(train).mean(0)).astype(np.uint8)[None])
+    return lambda x, M, generator: image.to(x.device).expand_as(x)
+
+
+def random_image(train: np.ndarray) -> Proposal:
+    """Any training image; train: uint8 [N, H, W, C]."""
+
+    def propose(x: Tensor, M: Tensor, generator: torch.Generator) -> Tensor:
+        rows = torch.randint(len(train), (len(x),), generator=generator)
+        return to_float(train[rows.numpy()]).to(x.device)
+
+    return propose
+
+
+def grey(x: Tensor, M: Tensor, generator: torch.Generator) -> Tensor:
+    """A grey image: blended, it is the surroundings continued smoothly."""
+    return torch.zeros_like(x)
 
 
 def real(x: Tensor, M: Tensor, generator: torch.Generator) -> Tensor:

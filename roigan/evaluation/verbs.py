@@ -2,25 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+import pandas as pd
+from torch import Tensor
+
+from roigan.config import Params
 from roigan.evaluation import completion, generation
-from roigan.evaluation.methods import generated
+from roigan.evaluation.completion import Evaluation
+from roigan.features.network import FeatureNetwork
+from roigan.systems.model import Model
+
+FROM_NOTHING = "whole"  # the family that leaves nothing known: to complete it is to generate
 
 
 class Verb(NamedTuple):
     """How a verb is measured. A method is a completion, or a sampler, as the verb has it."""
 
-    own: Callable[..., Any]
-    """own(model) -> the model's method."""
-    methods: Callable[..., dict[str, Any]]
-    """methods(params, model, training images) -> the model and its rivals, by name."""
-    measure: Callable[..., completion.Evaluation]
-    """measure(methods, test images, masks, features, params.evaluate, space=...)."""
+    own: Callable[[Params, Model], Any]
+    """The model's method."""
+    methods: Callable[[Params, Model, np.ndarray], dict[str, Any]]
+    """(params, model, training images) -> the model and its rivals, by name."""
+    measure: Callable[..., Evaluation]
+    """measure(methods, test images, masks, features, params, model)."""
 
 
 VERBS = {
-    "complete": Verb(generated, completion.methods, completion.measure),
-    "generate": Verb(generation.sampled, generation.methods, generation.measure),
+    "complete": Verb(completion.own, completion.methods, completion.table),
+    "generate": Verb(generation.own, generation.methods, generation.table),
 }
+
+
+def asked(model: Model, families: Sequence[str]) -> dict[str, list[str]]:
+    """By which verb a model is measured under which families of masks.
+
+    One that generates does so under `whole`, and completes the others by a search.
+    """
+    if "generate" not in model.verbs:
+        return {model.verbs[0]: list(families)}
+    parts = {
+        "generate": [family for family in families if family == FROM_NOTHING],
+        "complete": [family for family in families if family != FROM_NOTHING],
+    }
+    return {verb: mine for verb, mine in parts.items() if mine}
+
+
+def measure(
+    methods: Callable[[str], Mapping[str, Any]],
+    test: np.ndarray,
+    masks: Mapping[str, Tensor],
+    features: FeatureNetwork,
+    params: Params,
+    model: Model,
+) -> Evaluation:
+    """All that is asked of a model in one table; methods: verb -> the competitors by name."""
+    parts = [
+        VERBS[verb].measure(
+            methods(verb), test, {family: masks[family] for family in families}, features, params, model
+        )
+        for verb, families in asked(model, list(masks)).items()
+    ]
+    scored = {key: images for part in parts for key, images in part.scored.items()}
+    return Evaluation(pd.concat([part.table for part in parts], ignore_index=True), scored)

@@ -7,6 +7,7 @@ where the mask says. Every other pixel keeps its value bit for bit, in the pictu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from roigan.corruptions.corruption import Corruption
 from roigan.errors import UserError
 from roigan.image_io.lossless import as_channels, look, paint
 from roigan.image_io.reader import Picture
+from roigan.images.blending import BLENDS, complete
 from roigan.systems.model import Model
 
 
@@ -38,6 +40,7 @@ def complete_pictures(
     c: Sequence[float] | None = None,
     k: Sequence[int] | None = None,
     context: float = 2.0,
+    blend: str | None = None,
 ) -> list[Picture]:
     """Complete pictures in one batch.
 
@@ -45,12 +48,16 @@ def complete_pictures(
     vector, or one for every picture. c: sliders in [-1, 1], k: values of the codes; where fewer than
     the model's are given, the rest are 0; None draws them from the seed. context: the window's side as a
     multiple of the region's longer side; a window is never smaller than the model's resolution, if the
-    picture has it. New pixels are opaque. Raises UserError for a mask that is empty or of another size, for
-    controls out of range, and for a grey picture where only colours are generated.
+    picture has it, and the largest square around the region for a model of whole images. blend: how the
+    filling meets its surroundings (a key of BLENDS); None: as the model does it. New pixels are opaque.
+    Raises UserError for a mask that is empty or of another size, for controls out of range, and for a grey
+    picture where only colours are generated.
     """
     sliders, codes = controls(model, c, k)
     for picture in pictures:
         check_colours(model, picture)
+    if model.knows_whole_images:
+        context = math.inf
     windows = [
         window(picture, M, model.image_size, context) for picture, M in zip(pictures, masks, strict=True)
     ]
@@ -61,7 +68,10 @@ def complete_pictures(
     x, M = (torch.stack(tensors) for tensors in zip(*cuts, strict=True))  # [B, C, S, S], [B, 1, S, S]
     seeds = [seed] * len(x) if isinstance(seed, int) else seed
     z = torch.cat([model.latent(1, torch.Generator().manual_seed(s), sliders, codes) for s in seeds])
-    y = model.complete(x, M, z).cpu()
+    if blend is None:
+        y = model.complete(x, M, z).cpu()
+    else:
+        y = complete(x, BLENDS[blend](x, model.whole(x, M, z), M), M).cpu()
     parts = zip(pictures, masks, windows, y, strict=True)
     return [paste(*part, model.coordinates) for part in parts]
 
@@ -74,9 +84,10 @@ def complete_picture(
     c: Sequence[float] | None = None,
     k: Sequence[int] | None = None,
     context: float = 2.0,
+    blend: str | None = None,
 ) -> Picture:
     """Complete one picture; see `complete_pictures`."""
-    return complete_pictures(model, [picture], [mask], seed, c, k, context)[0]
+    return complete_pictures(model, [picture], [mask], seed, c, k, context, blend)[0]
 
 
 def controls(
@@ -120,7 +131,8 @@ def window(picture: Picture, mask: np.ndarray, size: int, context: float) -> Win
     height, width = mask.shape
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     extent = int(max(rows[-1] - rows[0], columns[-1] - columns[0])) + 1
-    side = max(extent, min(max(size, round(context * extent)), height, width))
+    side = max(extent, min(max(size, context * extent), height, width))
+    side = round(side)
     return Window(_start(rows, side, height), _start(columns, side, width), side)
 
 

@@ -7,6 +7,7 @@ J. Sintes, C. Ballester 2019. The model is trained once, and any region is fille
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -17,10 +18,9 @@ from roigan.images.blending import BLENDS, complete
 from roigan.inference.priors import prior_loss, prior_of
 from roigan.inference.solver import Found, Objective, minimise
 from roigan.losses import context
+from roigan.nets.precision import choose_precision
 from roigan.systems.interface import Completion
 from roigan.systems.model import Model
-
-AT_ONCE = 64  # images searched, or looked at, at a time: G's maps then stay in the cache
 
 
 class LatentSearch(Model):
@@ -49,19 +49,22 @@ class LatentSearch(Model):
         wanted = (self.channels, self.image_size, self.image_size)
         if x.shape[1:] != wanted:
             raise UserError(f"the model knows images of {list(wanted)}, not of {list(x.shape[1:])}")
-        params = self.params
-        starts = self._starts(x, M, z)  # [R, B, N]
-        many = params.restarts
-        found = minimise(
-            self.G, self.objectives(x.repeat(many, 1, 1, 1), M.repeat(many, 1, 1, 1)), starts.flatten(0, 1),
-            params.optimizer, params.steps, params.lr, params.bound, self.tick,
-        )  # fmt: skip
+        params, many = self.params, self.params.restarts
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.half):
+            found = minimise(
+                self.G, self.objectives(x.repeat(many, 1, 1, 1), M.repeat(many, 1, 1, 1)),
+                self._starts(x, M, z).flatten(0, 1), params.optimizer, params.steps, params.lr, params.bound,
+                self.tick,
+            )  # fmt: skip
         found = best_start(found, many)
-        known = (M < 0.5).flatten(1).any(1)
-        if not known.all():
-            empty = ~known
-            found.z[empty], found.images[empty] = z[empty], self.G(z[empty])
-        return found
+        unknown = (M > 0.5).flatten(1).all(1)
+        best = torch.where(unknown[:, None], z, found.z)
+        return found._replace(z=best, images=self.G(best))  # anew: in full precision
+
+    @cached_property
+    def half(self) -> bool:
+        """Whether the networks run in bfloat16 while they are searched."""
+        return choose_precision(self.params.precision, self.device)[0] == "bf16"
 
     def objectives(self, x: Tensor, M: Tensor) -> dict[str, Objective]:
         """What a z is asked for, by name; x, M: [B, C, S, S], [B, 1, S, S]."""
@@ -86,6 +89,14 @@ class LatentSearch(Model):
             losses.append(torch.stack([term(images, candidates) for term in objectives.values()]).sum(0))
         best = torch.stack(losses).topk(self.params.restarts, dim=0, largest=False).indices  # [R, B]
         return pool.gather(0, best[..., None].expand(-1, -1, z.shape[1]))
+
+
+def completing(model: Model, params: SearchParams) -> Model:
+    """The model itself where it completes; where it generates, a search. UserError where it does neither."""
+    if "complete" in model.verbs or "generate" not in model.verbs:
+        model.require("complete")
+        return model
+    return LatentSearch(model, params)
 
 
 def _weighted(weight: float, term: Objective) -> Objective:

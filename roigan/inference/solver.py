@@ -59,7 +59,7 @@ class Search:
 
     def look(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Loss [B] and gradient [B, N] at z [B, N]; infinite, and 0, for an image that is stopped."""
-        z = z.detach().requires_grad_(True)
+        z = z.detach().clone().requires_grad_(True)  # Adam moves its z in place; this one is remembered
         with torch.enable_grad():
             images = self.G(z)
             terms = {name: objective(images, z) for name, objective in self.objectives.items()}

@@ -20,7 +20,7 @@ CODE = (
     "systems/model.py", "systems/{system}", "training",
 )  # fmt: skip
 # and those that decide what a trial of a search scores besides
-SEARCH = ("evaluation", "systems", "tuning")
+SEARCH = ("evaluation", "inference", "systems", "tuning")
 UNCOUNTED: dict[str, Any] = {"max_failures": 0, "min_workers": None}  # a run goes on where they are changed
 TRAINED = ("model", "losses", "penalty", "train", "masks")
 UNTRAINED: dict[str, Any] = {"evaluate": ["half"]}  # families that a training never sees
@@ -35,8 +35,11 @@ def run_name(params: Params, root: Path) -> str:
 
 
 def search_name(params: Params, root: Path) -> str:
-    """The identity of a search."""
-    return f"search-{_hash(params.fingerprint(*TRAINED, 'evaluate', 'tune'), root, params, CODE + SEARCH)}"
+    """The identity of a search; of one that trains nothing, by the model that is there as well."""
+    named = params.fingerprint(*TRAINED, "search", "evaluate", "tune")
+    if params.tune.trains_nothing:
+        named += sha256_of(root / paths.MODEL / "config.json")
+    return f"search-{_hash(named, root, params, CODE + SEARCH)}"
 
 
 def _hash(named: str, root: Path, params: Params, rooms: Iterable[str]) -> str:

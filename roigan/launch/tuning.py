@@ -197,15 +197,22 @@ def _trial(config: dict[str, Any], params: dict[str, Any], root: str) -> None:
     torch.set_num_threads(max(1, int(base.tune.cpus)))
     last, reported = tune.get_checkpoint(), list[int]()
 
-    def report(row: dict[str, Any], folder: Path | None) -> None:
-        found = scores(Path(str(folder)) / "model", row, own, Path(root))
-        costs = {
+    def costs_of(found: dict[str, float]) -> dict[str, float]:
+        return {
             f"cost_{i}": cost(objective, found[objective.name])
             for i, objective in enumerate(own.tune.objectives)
         }
+
+    def report(row: dict[str, Any], folder: Path | None) -> None:
+        found = scores(Path(str(folder)) / "model", row, own, Path(root))
         kept = tune.Checkpoint.from_directory(str(folder)) if folder else None
         reported.append(row["step"])
-        tune.report({"step": row["step"], "scores": found, "terms": row, **costs}, checkpoint=kept)
+        tune.report({"step": row["step"], "scores": found, "terms": row, **costs_of(found)}, checkpoint=kept)
+
+    if base.tune.trains_nothing:  # one report: the model that is there, as these numbers search with it
+        found = scores(Path(root) / paths.MODEL, {}, own, Path(root))
+        tune.report({"step": own.tune.steps, "scores": found, "terms": {}, **costs_of(found)})
+        return
 
     with tempfile.TemporaryDirectory() as scratch, last.as_directory() if last else nullcontext() as resume:
         worker = Worker(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 from roigan.config import Params
 from roigan.evaluation.completion import methods, wholes
 from roigan.evaluation.generation import methods as samplers
+from roigan.evaluation.verbs import asked
 from roigan.files import paths
 from roigan.images.arrays import to_uint8
 from roigan.report import figures
@@ -36,17 +38,18 @@ Pictures = dict[str, list[Drawn]]
 """By the sections of the page."""
 
 
-def completions(params: Params, model: Model, train: np.ndarray, test: np.ndarray) -> Pictures:
+def completions(
+    params: Params, model: Model, families: Sequence[str], train: np.ndarray, test: np.ndarray
+) -> Pictures:
     """Figures 4.3 to 4.5 of the thesis; train, test: uint8 [N, S, S, C]."""
     seed, rivals = params.evaluate.seed, methods(params, model, train)
     named = {METHODS[name][0]: complete for name, complete in rivals.items()}
     free = {METHODS[name][0]: generate for name, generate in wholes(params, model).items()}
-    families = params.masks.evaluate[:FAMILIES]
     marks = (
         "Green: a known pixel that the generator's own image meets; red: one that it misses." if free else ""
     )
     beside = []
-    for family in families:
+    for family in families[:FAMILIES]:
         x, M = figures.pick(test, paths.MASKS / f"{family}.npz", COLUMNS)
         picture = figures.comparison(named, x, M, seed, free, model.coordinates)
         beside.append(Drawn(f"figure_4_3_{family}", picture, family, marks))
@@ -74,7 +77,9 @@ def _most_detailed(x: Tensor, M: Tensor) -> list[int]:
     return order
 
 
-def samples(params: Params, model: Model, train: np.ndarray, test: np.ndarray) -> Pictures:
+def samples(
+    params: Params, model: Model, families: Sequence[str], train: np.ndarray, test: np.ndarray
+) -> Pictures:
     """A sheet of samples for every method, none chosen; train, test: uint8 [N, S, S, C]."""
     drawn = []
     for name, sample in samplers(params, model, train).items():
@@ -85,3 +90,10 @@ def samples(params: Params, model: Model, train: np.ndarray, test: np.ndarray) -
 
 
 DRAW = {"complete": completions, "generate": samples}
+
+
+def draw(params: Params, model: Model, train: np.ndarray, test: np.ndarray) -> Pictures:
+    """The pictures of all that is asked of a model; train, test: uint8 [N, S, S, C]."""
+    parts = asked(model, params.masks.evaluate)
+    drawn = [DRAW[verb](params, model, families, train, test) for verb, families in parts.items()]
+    return {section: pictures for part in drawn for section, pictures in part.items()}

@@ -95,6 +95,11 @@ class Model:
         return self.nets["G"]
 
     @property
+    def knows_whole_images(self) -> bool:
+        """Whether it has learnt aligned images as a whole, and can make nothing of a part of one."""
+        return "generate" in self.verbs
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return next(next(iter(self.nets.values())).parameters()).device

@@ -19,6 +19,7 @@ from roigan.files import paths
 from roigan.game import Nets, play
 from roigan.images.arrays import load_labels, load_split, load_statistics
 from roigan.images.grids import png
+from roigan.nets.precision import choose_precision
 from roigan.systems.by_name import SYSTEMS
 from roigan.systems.interface import Given
 from roigan.systems.model import Model, save_model
@@ -26,7 +27,6 @@ from roigan.training import checkpoint
 from roigan.training.allocator import keep_memory
 from roigan.training.batches import Batches, training_masks
 from roigan.training.history import History
-from roigan.training.precision import choose_precision
 from roigan.training.progress import Means, Progress
 from roigan.training.samples import Samples
 from roigan.training.worker import Worker

@@ -19,10 +19,10 @@ from roigan.config import Objective, Params, changed
 from roigan.config.tuning import BLOCKS, FIXED
 from roigan.corruptions.cache import load_cache
 from roigan.errors import UserError
-from roigan.evaluation.completion import measure
+from roigan.evaluation import completion
 from roigan.evaluation.methods import whole
 from roigan.evaluation.metrics.records import METRICS, worst
-from roigan.evaluation.verbs import VERBS
+from roigan.evaluation.verbs import VERBS, measure
 from roigan.features.network import load_features
 from roigan.files import paths
 from roigan.images.arrays import load_split
@@ -55,6 +55,11 @@ def check(params: Params) -> None:
         raise UserError(f"tune.objectives: {params.model.system} has no controls to read")
     if metrics & {"mse_known", "satisfied"} and not params.evaluate.whole:
         raise UserError("tune.objectives: mse_known and satisfied are measured where evaluate.whole is true")
+    if tune.trains_nothing:
+        if "control" in metrics:
+            raise UserError("tune.objectives: control is read in training, and these trials train nothing")
+        if not (paths.MODEL / "config.json").is_file():
+            raise UserError(f"tune.space: the block search is tried on {paths.MODEL}; run dvc repro train")
     if tune.report_every > tune.steps:
         raise UserError(f"tune.report_every {tune.report_every} is more than tune.steps {tune.steps}")
 
@@ -114,16 +119,18 @@ def scores(folder: Path, terms: Mapping[str, float], own: Params, root: Path) ->
     if masks:
         device = "cuda" if own.train.use_gpu else "cpu"
         model = Model.load(folder).to(device)
-        verb = VERBS[model.verbs[0]]
-        params = own.evaluate.model_copy(update={"limit": own.tune.images})
+        few = own.evaluate.model_copy(update={"limit": own.tune.images})
         val, features = (
             load_split(root / paths.PREPARED, "val"),
             load_features(root / paths.JUDGE).to(device),
         )
         if own.evaluate.whole:  # G's own image is what counts
-            table = measure({}, val, masks, features, params, {"trial": whole(model)}).table
+            table = completion.measure({}, val, masks, features, few, {"trial": whole(model)}).table
         else:
-            table = verb.measure({"trial": verb.own(model)}, val, masks, features, params).table
+            params = own.model_copy(update={"evaluate": few})
+            table = measure(
+                lambda verb: {"trial": VERBS[verb].own(params, model)}, val, masks, features, params, model
+            ).table
         table = table[table["method"] == "trial"].set_index("mask")
     return {
         objective.name: (

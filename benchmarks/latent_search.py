@@ -1,0 +1,201 @@
+"""Latent search over priors beside its rivals: the rows of docs/results/latent-search.csv.
+
+    python -m benchmarks.latent_search DATASET MASK PRIOR... [--set SETTINGS] [--images N]
+
+In a project folder in which `prepare`, `masks` and `features` have run. PRIOR: model folders that generate;
+MASK: a family of masks.evaluate; SETTINGS: `papers` (the rows of both papers, for every prior), `parts` (one
+change of the default at a time, first prior only), `rivals` (no search). Rows that are in the table already
+are not made again.
+
+MSE is on the scale 0 to 255, PSNR of the mean MSE, as the papers have it. Columns: `known`, the mean absolute
+difference of known pixels before blending, on [-1, 1]; `seconds`, per image, of one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from benchmarks.measuring import provenance
+from roigan.config import Params, SearchParams, load_params
+from roigan.corruptions.cache import load_cache
+from roigan.errors import exit_on_user_error
+from roigan.evaluation import methods
+from roigan.evaluation.completion import measure
+from roigan.evaluation.methods import Completer, filled_by
+from roigan.features.network import load_features
+from roigan.files import paths
+from roigan.images.arrays import load_split
+from roigan.images.blending import BLENDS
+from roigan.inference.latent_search import LatentSearch
+from roigan.systems.model import Model
+
+RESULTS = Path("docs/results/latent-search.csv")
+KEY = ["dataset", "mask", "prior", "setting", "blend"]
+PAPERS: dict[str, dict[str, Any]] = {
+    "Yeh et al.": {"alpha": 1.0, "beta": 0.0, "eta": 0.003},
+    "gradients .1 .9 .5": {"alpha": 0.1, "beta": 0.9, "eta": 0.5},
+    "gradients .5 .5 .5": {"alpha": 0.5, "beta": 0.5, "eta": 0.5},
+    "gradients .5 .5 1": {"alpha": 0.5, "beta": 0.5, "eta": 1.0},
+}
+PARTS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "no search": {"steps": 0},
+    "best of 64, no search": {"steps": 0, "pool": 64},
+    "no prior term": {"eta": 0.0},
+    "eta 10": {"eta": 10.0},
+    "no gradients": {"alpha": 1.0, "beta": 0.0},
+    "gradients alone": {"alpha": 0.0, "beta": 1.0},
+    "K": {"weights": "K"},
+    "window 3": {"window": 3},
+    "window 15": {"window": 15},
+    "window 31": {"window": 31},
+    "l2": {"norm": "l2"},
+    "50 steps": {"steps": 50},
+    "1000 steps": {"steps": 1000},
+    "best of 32": {"pool": 32},
+    "4 restarts": {"pool": 4, "restarts": 4},
+    "L-BFGS, 60 steps": {"optimizer": "lbfgs", "steps": 60},
+}
+SETS = {"papers": PAPERS, "parts": PARTS}
+
+
+class Searched:
+    """What a search proposes for a batch: made once, for all ways of blending."""
+
+    def __init__(self, prior: Model, params: SearchParams) -> None:
+        self.search = LatentSearch(prior, params)
+        self.found: dict[bytes, Tensor] = {}
+        self.seconds, self.apart, self.count = 0.0, 0.0, 0
+
+    def __call__(self, x: Tensor, M: Tensor, generator: torch.Generator) -> Tensor:
+        key = x.numpy().tobytes() + M.numpy().tobytes()
+        if key not in self.found:
+            z = self.search.latent(len(x), generator)
+            began = time.perf_counter()
+            parts = [
+                self.search.find(*part).images for part in zip(*(t.split(64) for t in (x, M, z)), strict=True)
+            ]
+            self.seconds += time.perf_counter() - began
+            self.found[key] = G = torch.cat(parts)
+            self.apart += (
+                (((G - x).abs() * (1 - M)).sum((1, 2, 3)) / (1 - M).sum((1, 2, 3)) / x.shape[1]).sum().item()
+            )
+            self.count += len(x)
+        return self.found[key]
+
+
+def main() -> None:
+    arguments = parser().parse_args()
+    torch.set_num_threads(1)
+    params = load_params()
+    few = params.evaluate.model_copy(
+        update={"limit": arguments.images, "diversity_images": 1, "diversity_samples": 2}
+    )
+    params = params.model_copy(update={"evaluate": few})
+    if arguments.set == "rivals":
+        keep(score(params, arguments, rivals(params)), arguments, "-", "-", {})
+        return
+    priors = arguments.priors if arguments.set == "papers" else arguments.priors[:1]
+    for folder in priors:
+        prior = Model.load(folder)
+        for setting, changes in SETS[arguments.set].items():
+            name = f"{prior.system} {prior.sha256[:8]}"
+            if known(arguments, name, setting):
+                continue
+            search = params.search.model_copy(update=changes)
+            searched = Searched(prior, search)
+            completions = {blend: filled_by(searched, blend) for blend in BLENDS}
+            table = score(params, arguments, completions)
+            found = {"seconds": searched.seconds / searched.count, "known": searched.apart / searched.count}
+            asked = search.model_dump(exclude={"blend", "precision", "bound", "lr"})
+            keep(table, arguments, name, setting, asked | found)
+
+
+def rivals(params: Params) -> dict[str, Completer]:
+    """What needs no search, pasted and blended."""
+    train = load_split(paths.PREPARED, "train")
+    copies = {"nearest": methods.nearest_image(train), "mean": methods.mean_image(train)}
+    copies |= {"random": methods.random_image(train), "harmonic": methods.grey}
+    found: dict[str, Completer] = {"fmm": methods.fast_marching(params.evaluate.fmm_radius)}
+    for name, proposal in copies.items():
+        found |= {f"{name}/{blend}": filled_by(proposal, blend) for blend in ("none", "poisson")}
+    if Path("models/roigan/config.json").is_file():
+        network = Model.load("models/roigan")
+        found[f"{network.system} {network.sha256[:8]}"] = methods.generated(network)
+    return found
+
+
+def score(
+    params: Params, arguments: argparse.Namespace, completions: Mapping[str, Completer]
+) -> pd.DataFrame:
+    """A row per completion, with MSE."""
+    M: Tensor = load_cache(paths.MASKS / f"{arguments.mask}.npz")
+    test = load_split(paths.PREPARED, "test")
+    methods_ = {"fmm": methods.fast_marching(params.evaluate.fmm_radius), **completions}
+    table, scored = measure(methods_, test, {arguments.mask: M}, load_features(paths.JUDGE), params.evaluate)
+    hidden = M[torch.arange(len(next(iter(scored.values())).embedded)) % len(M)].flatten(1).mean(1)  # share
+    rows = table.set_index("method")
+    floor, fmm = rows.loc["real", "fid"], rows.loc["fmm", "fid"]
+    table["r"] = (table["fid"] - floor) / (fmm - floor)
+    for name in completions:
+        mse = 255**2 * 10 ** (-scored[name, arguments.mask].means["psnr"] / 10)  # [n], of the whole image
+        row = table["method"] == name
+        table.loc[row, "mse"] = mse.mean().item()
+        table.loc[row, "mse_hole"] = (mse / hidden).mean().item()
+        table.loc[row, "mse_hole_se"] = (mse / hidden).std().item() / len(mse) ** 0.5
+        table.loc[row, "psnr"] = 10 * torch.log10(255**2 / mse.mean()).item()
+    return table[table["method"].isin(list(completions))]
+
+
+def keep(
+    table: pd.DataFrame, arguments: argparse.Namespace, prior: str, setting: str, about: Mapping[str, Any]
+) -> None:
+    """Add the rows to the table on disk."""
+    name, _, blend = (table["method"].str.partition("/")[i] for i in range(3)) if prior == "-" else (
+        setting, None, table["method"],
+    )  # fmt: skip
+    table = table.drop(columns=["method", "mask", "diversity", "chroma", "uids"], errors="ignore")
+    where = provenance(torch.device("cpu"))
+    table = table.assign(
+        dataset=arguments.dataset, mask=arguments.mask, prior=prior, setting=name, blend=blend,
+        **about, commit=where["commit"], device=where["device"],
+    )  # fmt: skip
+    table = table[KEY + [column for column in table if column not in KEY]]
+    if RESULTS.is_file():
+        table = pd.concat([pd.read_csv(RESULTS), table]).drop_duplicates(KEY, keep="last")
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(RESULTS, index=False, float_format="%.5g")
+    print(
+        table.tail(3)[[*KEY, "fid", "r", "mse_hole", "ssim", "border", "pids"]].to_string(index=False),
+        flush=True,
+    )
+
+
+def known(arguments: argparse.Namespace, prior: str, setting: str) -> bool:
+    """Whether the table has it."""
+    if not RESULTS.is_file():
+        return False
+    rows = pd.read_csv(RESULTS)[KEY[:-1]]
+    return bool((rows == [arguments.dataset, arguments.mask, prior, setting]).all(1).any())
+
+
+def parser() -> argparse.ArgumentParser:
+    found = argparse.ArgumentParser(prog="python -m benchmarks.latent_search")
+    found.add_argument("dataset")
+    found.add_argument("mask")
+    found.add_argument("priors", nargs="*", type=Path)
+    found.add_argument("--set", choices=[*SETS, "rivals"], default="papers")
+    found.add_argument("--images", type=int, default=200)
+    return found
+
+
+if __name__ == "__main__":
+    exit_on_user_error(main)
