@@ -155,10 +155,11 @@ def test_the_best_is_kept_and_the_trace_falls(optimizer: str) -> None:
 
 
 def test_a_start_that_is_the_best_stays_the_best() -> None:
-    z = torch.tensor([[1.0, -2.0]])
-    found = minimise(lambda z: z, {"bowl": lambda G, at: (at - z).square().sum(1)}, z, "adam", 5, 0.1)
+    """Adam leaps over the minimum; its first z is remembered as it was."""
+    z = torch.zeros(1, 2)
+    found = minimise(lambda z: z, {"bowl": lambda G, z: (z - 0.01).square().sum(1)}, z, "adam", 1, 1.0)
     assert torch.equal(found.z, z)
-    assert found.loss.item() == 0
+    assert found.loss.item() == pytest.approx(2e-4)
 
 
 def test_what_stops_being_a_number_is_named_and_the_last_sound_z_is_kept() -> None:
