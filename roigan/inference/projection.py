@@ -15,8 +15,9 @@ from torch import Tensor
 
 from roigan.config import ProjectParams
 from roigan.errors import UserError
+from roigan.image_io.lossless import size_of
 from roigan.image_io.reader import Picture
-from roigan.inference.inpaint import Window, cut
+from roigan.inference.inpaint import Window, cut, square
 from roigan.inference.latent_search import best_start, redrawn
 from roigan.inference.priors import prior_of
 from roigan.inference.solver import Found, minimise
@@ -110,25 +111,11 @@ def project_picture(model: Model, picture: Picture, params: ProjectParams) -> Fo
     return project(x, torch.zeros(1, project.prior.sizes.noise))
 
 
-def square(picture: Picture) -> Window:
-    """The largest square in the middle, as the training images are cut."""
-    width, height = size_of(picture)
-    side = min(width, height)
-    return Window((height - side) // 2, (width - side) // 2, side)
-
-
 def seen(prior: Model, picture: Picture, where: Window) -> Tensor:
     """What a prior sees of a part of a picture: x [1, C, S, S] in [-1, 1]."""
     width, height = size_of(picture)
     x, _ = cut(picture, np.zeros((height, width), bool), where, prior.image_size, prior.channels)
     return x[None]
-
-
-def size_of(picture: Picture) -> tuple[int, int]:
-    """Width and height in pixels."""
-    if isinstance(picture, np.ndarray):
-        return picture.shape[1], picture.shape[0]
-    return picture.size
 
 
 # --- Where a search walks ---
