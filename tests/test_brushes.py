@@ -12,7 +12,7 @@ from torch import Tensor
 from roigan.config import PaintParams, RoIGANModel
 from roigan.errors import UserError
 from roigan.inference.brushes import Constraint, colour, layered, sketch, warp, within
-from roigan.inference.manipulation import candidates, objectives, paint, path, region, shown, whole
+from roigan.inference.manipulation import candidates, objectives, paint, path, placed, region, shown, whole
 from roigan.inference.solver import minimise
 from roigan.losses.hog import BINS, hog
 from roigan.systems.model import Model
@@ -148,7 +148,7 @@ def test_strokes_outside_a_region_are_refused_and_cut_at_its_edge() -> None:
 
 
 def canvas_and_z() -> tuple[Any, Tensor]:
-    return whole(prior("dcgan")), torch.randn(1, 16, generator=torch.Generator().manual_seed(3))
+    return whole(prior("dcgan")), placed(torch.randn(1, 16, generator=torch.Generator().manual_seed(3)))
 
 
 def strokes_of(image: Tensor) -> list[Constraint]:
@@ -165,8 +165,11 @@ def test_nothing_asked_moves_nothing() -> None:
 
 def test_a_stroke_is_followed_and_held_back() -> None:
     canvas, z0 = canvas_and_z()
+    far = placed(torch.randn(1, 16, generator=torch.Generator().manual_seed(4)))
     target = [
-        colour(canvas.G(torch.randn(1, 16, generator=torch.Generator().manual_seed(4)))[0], square(8, 8))
+        colour(
+            canvas.G(placed(torch.randn(1, 16, generator=torch.Generator().manual_seed(4))))[0], square(8, 8)
+        )
     ]
     apart = []
     for lam_s in (0.0, 0.5, 1e6):

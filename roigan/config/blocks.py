@@ -299,7 +299,7 @@ class ProjectParams(Block):
     space: Literal["normal", "uniform"] = "normal"
     """Where a search walks: N(0, 1), or U(-1, 1), which `dcgan` hears."""
     optimizer: Literal["adam", "lbfgs"] = "lbfgs"
-    steps: Annotated[int, Field(ge=0)] = 200
+    steps: Annotated[int, Field(ge=0)] = 50
     lr: Rate = 1.0
     """Adam's; the length of the first step of L-BFGS."""
     bound: Rate = 4.0

@@ -18,11 +18,13 @@ from roigan.config import PaintParams
 from roigan.errors import UserError
 from roigan.inference.brushes import Constraint, layered
 from roigan.inference.priors import prior_of, realism
+from roigan.inference.projection import normal, uniform
 from roigan.inference.solver import Found, Objective, minimise
 from roigan.losses.hog import hog
 from roigan.systems.model import Model
 
 MOST = 64  # constraints
+EDGE = 0.99  # of U(-1, 1), as in the paper's program
 SHOWN, BEST = 16, 8  # candidates: of so many, those that cost at most twice the mean of the best ones
 
 
@@ -38,10 +40,16 @@ class Canvas(NamedTuple):
 
 
 def whole(model: Model) -> Canvas:
-    """The images of a prior. Raises UserError for a model that has none."""
+    """The images of a prior; its z is U(-1, 1), as in the paper: where N(0, 1) is far out, `dcgan` hears no
+    change any more, and nothing would move. Raises UserError for a model that has none."""
     prior = prior_of(model)
     D, cost = prior.nets["D"], realism(prior)
-    return Canvas(prior.G, 4.0, lambda images: cost(D(images)))
+    return Canvas(lambda u: prior.G(normal(u)), EDGE, lambda images: cost(D(images)))
+
+
+def placed(z: Tensor) -> Tensor:
+    """Where z of N(0, I) is on the canvas of a prior."""
+    return uniform(z).clamp(-EDGE, EDGE)
 
 
 def region(model: Model, x: Tensor, M: Tensor, z: Tensor) -> tuple[Canvas, Tensor]:

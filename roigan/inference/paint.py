@@ -13,7 +13,7 @@ from roigan.image_io.lossless import paint as put
 from roigan.image_io.reader import Picture
 from roigan.inference.brushes import within
 from roigan.inference.inpaint import Window, controls, cut, paste, square, window
-from roigan.inference.manipulation import candidates, paint, path, region, whole
+from roigan.inference.manipulation import candidates, paint, path, placed, region, whole
 from roigan.inference.priors import prior_of
 from roigan.inference.projection import project_picture
 from roigan.inference.strokes import Strokes, constraints
@@ -26,9 +26,9 @@ LEAST = 1 / 1024  # a change by less than a quarter of a level of 8 bits is none
 def paint_nothing(model: Model, strokes: Strokes, params: PaintParams, generator: torch.Generator) -> Tensor:
     """An image [1, C, S, S] of a prior that meets strokes of the model's own size: the best candidate."""
     prior, canvas = prior_of(model), whole(model)
-    z = prior.latent(params.candidates, generator).to(prior.device)
+    z = placed(prior.latent(params.candidates, generator).to(prior.device))
     size = prior.image_size
-    asked = constraints(strokes, (size, size), Window(0, 0, size), prior.generate(z[:1])[0], params)
+    asked = constraints(strokes, (size, size), Window(0, 0, size), canvas.G(z[:1])[0], params)
     found = paint(canvas, asked, z, params)
     return found.images[found.loss.argmin()][None].cpu()
 
@@ -48,7 +48,7 @@ def paint_picture(
     """
     canvas, where = whole(model), square(picture)
     projected = project_picture(model, picture, project or ProjectParams())
-    z0 = projected.z
+    z0 = placed(projected.z)
     asked = constraints(strokes, size_of(picture), where, projected.images[0], params)
     found = paint(canvas, asked, candidates(z0, params, generator), params, z0)
     z1 = found.z[found.loss.argmin()][None]

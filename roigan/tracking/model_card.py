@@ -23,6 +23,7 @@ TERMS = {
 WHAT = {
     "complete": "New content inside a region of an image.",
     "generate": "Images from nothing but a latent vector.",
+    "project": "A model's own image that is near a given one, and its latent vector.",
 }
 """A model in one sentence, by its first verb."""
 BOUNDS = {
@@ -32,10 +33,14 @@ BOUNDS = {
     "generate": """No picture is needed or changed.
 
 * Resolution {size}.""",
+    "project": """What is found is an image of the model's, like those it was trained on, whatever is given.
+
+* Resolution {size}; of other pictures the largest square is resized.""",
 }
 USE = {
     "complete": "roigan complete --model {model} --image in.png --mask mask.png --out out.png",
     "generate": "roigan generate --model {model} --seed 0 1 2 --out FOLDER",
+    "project": "roigan project --model {model} --image in.png --out out.png",
 }
 
 

@@ -3,8 +3,9 @@
 Input: `image` uint8 [B, H, W, C] and `mask` uint8 [B, H, W, 1] (>= 128: generate), of any H and W.
 Parameters: `seed`, `c` (sliders in [-1, 1]) and `k` (codes); missing numbers of c and k are 0, empty lists
 are drawn from the seed. Output: uint8 [B, H, W, C], equal to `image` outside the mask, the same for the same
-seed. A model that generates takes `seed` int64 [B] alone and gives uint8 [B, S, S, C]. What cannot be served
-is refused with the reason, as an error that MLflow's server answers with 400.
+seed. A model that generates takes `seed` int64 [B] alone and gives uint8 [B, S, S, C]; one that projects
+takes `image` alone and gives its own nearest images, uint8 [B, S, S, C]. What cannot be served is refused
+with the reason, as an error that MLflow's server answers with 400.
 """
 
 from __future__ import annotations
@@ -13,16 +14,19 @@ from typing import Any
 
 import mlflow.pyfunc
 import numpy as np
+import torch
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.models.utils import _enforce_params_schema
 from mlflow.pyfunc.model import PythonModel
 from PIL import Image
 
+from roigan.config import ProjectParams
 from roigan.errors import UserError
 from roigan.images.arrays import to_uint8
 from roigan.inference.generate import generate_images
 from roigan.inference.inpaint import complete_pictures
+from roigan.inference.projection import project_picture
 from roigan.systems.model import Model
 
 PARAMETERS = {"seed", "c", "k"}
@@ -43,6 +47,8 @@ class Served(PythonModel):
         try:
             if self.model.verbs[0] == "generate":
                 return self._generate(np.asarray(model_input["seed"]))
+            if self.model.verbs[0] == "project":
+                return self._project(np.asarray(model_input["image"]))
             images, masks = np.asarray(model_input["image"]), np.asarray(model_input["mask"])
             return self._complete(images, masks, params or {})
         except UserError as error:
@@ -52,6 +58,12 @@ class Served(PythonModel):
         if not seeds.size:
             raise UserError("seed is empty; give one number for every picture")
         return to_uint8(generate_images(self.model, [_seed(seed) for seed in seeds.ravel().tolist()]))
+
+    def _project(self, images: np.ndarray) -> np.ndarray:
+        _check(images, images)
+        pictures = [Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image) for image in images]
+        found = [project_picture(self.model, picture, ProjectParams()).images for picture in pictures]
+        return to_uint8(torch.cat(found))
 
     def _complete(self, images: np.ndarray, masks: np.ndarray, given: dict[str, Any]) -> np.ndarray:
         _check(images, masks)
