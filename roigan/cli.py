@@ -105,6 +105,33 @@ def parser() -> Parser:
     add("--image", required=True, type=Path, help="a picture of any size and mode, or a folder of pictures")
     add("--out", required=True, type=Path, help="a .csv file: file, score, percentile, flag")
 
+    project = commands.add_parser("project", help="find a model's own image that is nearest to a picture")
+    project.set_defaults(command=run_project)
+    add = project.add_argument
+    add("--model", required=True, help="models:/NAME@ALIAS, models:/NAME/VERSION, or a model folder")
+    add("--image", required=True, type=Path, help="a picture of any size; its largest square counts")
+    add("--out", required=True, type=Path, help="a .png file, in the model's resolution")
+
+    paint = commands.add_parser("paint", help="change a picture by strokes that a model follows")
+    paint.set_defaults(command=run_paint)
+    add = paint.add_argument
+    add("--model", required=True, help="models:/NAME@ALIAS, models:/NAME/VERSION, or a model folder")
+    add("--image", type=Path, help="a picture of any size; without one, the model makes one from nothing")
+    add("--mask", type=Path, help="white (>= 128): the region of a model that completes")
+    add("--colour", type=Path, action="append", default=[], help="colours, clear where nothing is asked")
+    add("--sketch", type=Path, action="append", default=[], help="white lines on black")
+    add(
+        "--warp",
+        type=_numbers(int),
+        action="append",
+        default=[],
+        metavar="X,Y,DX,DY,SIDE",
+        help="the square around x, y is moved by dx, dy; pixels of the picture",
+    )
+    add("--candidates", type=_seed, default=1, help="searches side by side, the best counts (default 1)")
+    add("--seed", type=_seed, default=0, metavar="N")
+    add("--out", required=True, type=Path, help="a .png or .tif file; without --image, .png")
+
     params = commands.add_parser("params", help="write the values of a preset into params.yaml")
     params.set_defaults(command=run_params)
     params.add_argument(
@@ -243,6 +270,67 @@ def run_score(arguments: argparse.Namespace) -> None:
     failed.complain()
 
 
+def run_project(arguments: argparse.Namespace) -> None:
+    """Write the projection of a picture and say how far it is from it."""
+    out = new_png(arguments.out)
+    from roigan.config import ProjectParams
+    from roigan.image_io.lossless import read_picture
+    from roigan.images.arrays import to_uint8
+    from roigan.images.grids import png
+    from roigan.inference.projection import project_picture
+
+    found = project_picture(load_model(arguments.model), read_picture(arguments.image), ProjectParams())
+    with writing(out) as unfinished:
+        unfinished.write_bytes(png(to_uint8(found.images)[0]))
+    print(f"{out}: mean squared difference {found.loss.item():.4f}, pixels in [-1, 1]")
+
+
+def run_paint(arguments: argparse.Namespace) -> None:
+    """Paint on a picture, inside a region of it, or on nothing."""
+    from roigan.inference.strokes import Strokes, warps
+
+    strokes = Strokes(arguments.colour, arguments.sketch, warps(arguments.warp))
+    out = new_picture(arguments.out) if arguments.image else new_png(arguments.out)
+    import torch
+
+    from roigan.config import PaintParams
+    from roigan.image_io.lossless import fit_format, read_mask, read_picture, save_picture
+    from roigan.images.arrays import to_uint8
+    from roigan.images.grids import png
+    from roigan.inference.paint import paint_nothing, paint_picture, paint_region
+
+    model, generator = load_model(arguments.model), torch.Generator().manual_seed(arguments.seed)
+    params = PaintParams(candidates=max(1, arguments.candidates))
+    if not arguments.image:
+        with writing(out) as unfinished:
+            unfinished.write_bytes(png(to_uint8(paint_nothing(model, strokes, params, generator))[0]))
+        return
+    picture = fit_format(read_picture(arguments.image), out)
+    if arguments.mask:
+        painted = paint_region(model, picture, read_mask(arguments.mask), strokes, params, generator)
+    else:
+        painted = paint_picture(model, picture, strokes, params, generator)
+    save_picture(painted, out)
+
+
+def new_picture(out: Path) -> Path:
+    """UserError where it is no name of a PNG or TIFF file, or of one that is there."""
+    if out.suffix.lower() not in (".png", ".tif", ".tiff"):
+        raise UserError(f"{out}: only .png and .tif are written, which alter no pixel")
+    if out.exists():
+        raise UserError(f"{out} exists already; name another file")
+    return out
+
+
+def new_png(out: Path) -> Path:
+    """UserError where it is no name of a PNG file, or of one that is there."""
+    if out.suffix.lower() != ".png":
+        raise UserError(f"{out}: only .png is written")
+    if out.exists():
+        raise UserError(f"{out} exists already; name another file")
+    return out
+
+
 def load_model(reference: str) -> Model:
     """A model from a folder or the registry, on the GPU where there is one."""
     import torch
@@ -343,7 +431,7 @@ def run_release(arguments: argparse.Namespace) -> None:
 
     model = load_model(arguments.model)
     with writing(arguments.folder) as unfinished:
-        save_model(unfinished, model.nets, model.config, torch.bfloat16)
+        save_model(unfinished, model.nets, model.config, torch.bfloat16, model.prior)
     size = (arguments.folder / WEIGHTS).stat().st_size / 1e6
     print(f"{arguments.folder}: {size:.1f} MB, weights {Model.load(arguments.folder).sha256[:16]}")
 

@@ -57,6 +57,11 @@ HISTORY_AD: dict[str, Any] = DCGAN | {
         "train": {"steps": 6, "history": {"states": 3}},
     },
 }
+IGAN: dict[str, Any] = DCGAN | {
+    "model": {"system": "igan", "width": 0.125},
+    "losses": {"alpha": 0.1},
+    "prior": {"model": DCGAN["model"], "losses": {}},
+}
 RECOLOUR: dict[str, Any] = {"model.space": "lab"}
 GAN: dict[str, Any] = {
     "model": {"system": "pixelwise", "condition": False, "width": 0.125},
@@ -64,7 +69,7 @@ GAN: dict[str, Any] = {
 }
 
 
-def given(params: Params, perceptual: Any = None) -> Given:
+def given(params: Params, perceptual: Any = None, dtype: torch.dtype = torch.float32) -> Given:
     """What a system is built on: where it wants one, a prior that nobody trained, with a past of three."""
     below = prior_params(params)
     if below is None:
@@ -74,6 +79,8 @@ def given(params: Params, perceptual: Any = None) -> Given:
     for seed in range(4):
         torch.manual_seed(seed)
         nets = SYSTEMS[below.model.system](below, Given(None)).nets
+        for net in nets.values():
+            net.to(dtype)
         past.append(State(seed, {name: net.state_dict() for name, net in nets.items()}))
     config = {"model": below.model.model_dump(), "image_size": size, "channels": channels}
     prior = Model(nets, config | {"weights_sha256": "0"})

@@ -24,7 +24,7 @@ from roigan.nets.latent import join_latent
 from roigan.systems.by_name import SYSTEMS
 from roigan.systems.interface import Given
 from roigan.systems.roigan.networks import ControlEncoding
-from tests.conftest import DCGAN, GAN, GLCIC, HISTORY_AD, PIXELWISE, RECOLOUR, ROOT, WGAN, Small, given
+from tests.conftest import DCGAN, GAN, GLCIC, HISTORY_AD, IGAN, PIXELWISE, RECOLOUR, ROOT, WGAN, Small, given
 
 
 class Perceptual(nn.Module):
@@ -41,7 +41,7 @@ class Perceptual(nn.Module):
 
 def build(params: Params, dtype: torch.dtype = torch.float32) -> Any:
     torch.manual_seed(0)
-    system = SYSTEMS[params.model.system](params, given(params, Perceptual()))
+    system = SYSTEMS[params.model.system](params, given(params, Perceptual(), dtype))
     for net in system.nets.values():
         net.to(dtype)
     return system
@@ -125,11 +125,12 @@ RECIPES: dict[str, dict[str, Any]] = {
     "wgan": WGAN,
     "wgan, residual": WGAN | {"model": WGAN["model"] | {"network": "residual"}},
     "history_ad": HISTORY_AD | {"model": HISTORY_AD["model"] | {"centre": "none"}},
+    "igan": IGAN,
     "recolour": RECOLOUR | {"losses__tv": 0.5},
 }
 SYSTEM_RECIPES = {
     "roigan": {"model__read_noise": 2}, "glcic": GLCIC, "gan": GAN, "pixelwise": PIXELWISE, "dcgan": DCGAN,
-    "wgan": WGAN, "history_ad": HISTORY_AD, "recolour": RECOLOUR,
+    "wgan": WGAN, "history_ad": HISTORY_AD, "igan": IGAN, "recolour": RECOLOUR,
 }  # fmt: skip
 
 

@@ -162,6 +162,14 @@ def test_the_best_is_kept_and_the_trace_falls(optimizer: str) -> None:
     assert torch.allclose(torch.stack(list(found.terms.values())).sum(0), found.loss)
 
 
+def test_a_start_that_is_the_best_stays_the_best() -> None:
+    """Adam leaps over the minimum; its first z is remembered as it was."""
+    z = torch.zeros(1, 2)
+    found = minimise(lambda z: z, {"bowl": lambda G, z: (z - 0.01).square().sum(1)}, z, "adam", 1, 1.0)
+    assert torch.equal(found.z, z)
+    assert found.loss.item() == pytest.approx(2e-4)
+
+
 def test_what_stops_being_a_number_is_named_and_the_last_sound_z_is_kept() -> None:
     """sqrt(1 - z) has a sound value as far as 1; the second image never gets there."""
     towards = torch.tensor([[5.0], [0.5]])

@@ -322,6 +322,47 @@ class SearchParams(Block):
         return self
 
 
+class ProjectParams(Block):
+    """How an image is projected onto the manifold of a prior (iGAN)."""
+
+    method: Literal["optimisation", "network", "hybrid"] = "hybrid"
+    """Searched from a random z, by the network P, or searched from P's answer."""
+    space: Literal["normal", "uniform"] = "normal"
+    """Where a search walks: N(0, 1), or U(-1, 1), which `dcgan` hears."""
+    optimizer: Literal["adam", "lbfgs"] = "lbfgs"
+    steps: Annotated[int, Field(ge=0)] = 50
+    lr: Rate = 1.0
+    """Adam's; the length of the first step of L-BFGS."""
+    bound: Rate = 4.0
+    """Every number is held in [-bound, bound]; in `uniform`, in [-1, 1] at most."""
+    restarts: Positive = 1
+    """Searches of `optimisation` per image; the one that ends best counts."""
+
+
+class PaintParams(Block):
+    """How brushes move z (iGAN)."""
+
+    sketch: Weight = 0.2
+    """Of a sketch's outlines, beside 1 of a colour."""
+    eps: Weight = 1e-3
+    """Under the root in the descriptor of outlines; gradients below 2.4 times its root do not count."""
+    stride: Positive = 8
+    """Side of its cells in pixels."""
+    lam_s: Weight = 5.0
+    """Of the mean square of what z has moved."""
+    lam_d: Weight = 0.0
+    """Of what D thinks of the image."""
+    steps: Annotated[int, Field(ge=0)] = 40
+    """Of Adam, after every change of a stroke."""
+    lr: Rate = 0.1
+    candidates: Positive = 1
+    """Searches side by side; the first one starts from the image as it is, the others around it."""
+    spread: Weight = 0.5
+    """How far around."""
+    frames: Annotated[int, Field(ge=2)] = 8
+    """Of the path from the image as it was to the edited one, along which the edit is carried over."""
+
+
 class ControlParams(Block):
     """Stage `control`: a reader learns the controls from completed images and is examined on others."""
 

@@ -18,7 +18,9 @@ from roigan.config.blocks import (
     LossParams,
     MaskParams,
     ModelParams,
+    PaintParams,
     PenaltyParams,
+    ProjectParams,
     RegisterParams,
     SearchParams,
     TrainParams,
@@ -40,6 +42,8 @@ class Params(Block):
     """The blocks `model`, `losses`, `penalty` and `train` of the model that the stage `prior` trains first:
     `model` and `losses` whole, of the others what differs. None: there is none."""
     search: SearchParams = SearchParams()
+    project: ProjectParams = ProjectParams()
+    paint: PaintParams = PaintParams()
     register_: RegisterParams = Field(default=RegisterParams(), alias="register")
     evaluate: EvaluateParams = EvaluateParams()
     control: ControlParams = ControlParams()

@@ -10,7 +10,7 @@ import pandas as pd
 from torch import Tensor
 
 from roigan.config import Params
-from roigan.evaluation import completion, detection, generation
+from roigan.evaluation import completion, detection, generation, projection
 from roigan.evaluation.completion import Evaluation
 from roigan.features.network import FeatureNetwork
 from roigan.systems.model import Model
@@ -33,6 +33,7 @@ VERBS = {
     "complete": Verb(completion.own, completion.methods, completion.table),
     "generate": Verb(generation.own, generation.methods, generation.table),
     "score": Verb(detection.own, detection.methods, detection.table),
+    "project": Verb(projection.own, projection.methods, projection.table),
 }
 
 

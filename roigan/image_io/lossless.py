@@ -118,6 +118,13 @@ def fit_format(picture: Picture, path: Path) -> Picture:
 # --- memory ---
 
 
+def size_of(picture: Picture) -> tuple[int, int]:
+    """Width and height in pixels."""
+    if isinstance(picture, np.ndarray):
+        return picture.shape[1], picture.shape[0]
+    return picture.size
+
+
 def look(picture: Picture, box: Box, ground: float = 1.0) -> np.ndarray:
     """What a part of a picture looks like, laid on grey: float32 [h, w, 1 or 3] in [0, 1]."""
     return _look(picture, box, ground, _range(picture))

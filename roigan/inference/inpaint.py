@@ -18,7 +18,7 @@ from torch import Tensor
 
 from roigan.corruptions.corruption import Corruption
 from roigan.errors import UserError
-from roigan.image_io.lossless import as_channels, look, paint
+from roigan.image_io.lossless import as_channels, look, paint, size_of
 from roigan.image_io.reader import Picture
 from roigan.images.blending import BLENDS, complete
 from roigan.systems.model import Model
@@ -134,6 +134,13 @@ def window(picture: Picture, mask: np.ndarray, size: int, context: float) -> Win
     side = max(extent, min(max(size, context * extent), height, width))
     side = round(side)
     return Window(_start(rows, side, height), _start(columns, side, width), side)
+
+
+def square(picture: Picture) -> Window:
+    """The largest square in the middle, as the training images are cut."""
+    width, height = size_of(picture)
+    side = min(width, height)
+    return Window((height - side) // 2, (width - side) // 2, side)
 
 
 def _start(marked: np.ndarray, side: int, length: int) -> int:

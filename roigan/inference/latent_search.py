@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -16,11 +15,11 @@ from torch import Tensor
 from roigan.config import SearchParams
 from roigan.errors import UserError
 from roigan.images.blending import BLENDS, complete
+from roigan.inference.priors import prior_loss, prior_of
 from roigan.inference.solver import Found, Objective, minimise
 from roigan.losses import context
 from roigan.nets.precision import choose_precision
-from roigan.systems.by_name import SYSTEMS
-from roigan.systems.interface import Completion, Prior
+from roigan.systems.interface import Completion
 from roigan.systems.model import Model
 
 
@@ -29,12 +28,11 @@ class LatentSearch(Model):
 
     def __init__(self, prior: Model, params: SearchParams, tick: Callable[[], object] = lambda: None) -> None:
         """tick: called at every look of a search. Raises UserError for a model that is no prior."""
+        prior = prior_of(prior)
         super().__init__(prior.nets, prior.config)
-        if not hasattr(SYSTEMS[self.system], "prior_loss"):
-            raise UserError(f"{self.system} does not generate whole images, so nothing can be searched")
         self.verbs = (*self.verbs, "complete")
         self.params, self.tick = params, tick
-        self.prior_loss = cast(type[Prior], SYSTEMS[self.system]).prior_loss
+        self.prior_loss = prior_loss(prior)
 
     def _completion(self, x: Tensor, M: Tensor, z: Tensor) -> Completion:
         x, M, z = (tensor.to(self.device) for tensor in (x, M, z))
@@ -58,7 +56,7 @@ class LatentSearch(Model):
                 self._starts(x, M, z).flatten(0, 1), params.optimizer, params.steps, params.lr, params.bound,
                 self.tick,
             )  # fmt: skip
-        found = _best_start(found, many)
+        found = best_start(found, many)
         unknown = (M > 0.5).flatten(1).all(1)
         best = torch.where(unknown[:, None], z, found.z)
         return found._replace(z=best, images=self.G(best))  # anew: in full precision
@@ -120,7 +118,7 @@ def redrawn(z: Tensor, n: int) -> Tensor:
     return torch.stack(drawn)
 
 
-def _best_start(found: Found, many: int) -> Found:
+def best_start(found: Found, many: int) -> Found:
     """Of searches [R * B] the best of every image [B]."""
     loss = found.loss.unflatten(0, (many, -1))
     best = loss.argmin(0)  # [B]

@@ -46,10 +46,11 @@ class Search:
         G: Callable[[Tensor], Tensor],
         objectives: Mapping[str, Objective],
         z: Tensor,
-        bound: float,
+        bound: Tensor | float,
         tick: Callable[[], object] = lambda: None,
     ) -> None:
-        self.G, self.objectives, self.bound, self.tick = G, objectives, bound, tick
+        self.G, self.objectives, self.tick = G, objectives, tick
+        self.bound = torch.as_tensor(bound, dtype=z.dtype, device=z.device)
         self.best: Found | None = None
         self.broken: dict[str, int] = {}
         """Objectives that became infinite or no number, and of how many images."""
@@ -58,7 +59,7 @@ class Search:
 
     def look(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Loss [B] and gradient [B, N] at z [B, N]; infinite, and 0, for an image that is stopped."""
-        z = z.detach().requires_grad_(True)
+        z = z.detach().clone().requires_grad_(True)  # Adam moves its z in place; this one is remembered
         with torch.enable_grad():
             images = self.G(z)
             terms = {name: objective(images, z) for name, objective in self.objectives.items()}
@@ -179,13 +180,14 @@ def minimise(
     optimizer: str = "adam",
     steps: int = 300,
     lr: float = 0.05,
-    bound: float = 4.0,
+    bound: Tensor | float = 4.0,
     tick: Callable[[], object] = lambda: None,
 ) -> Found:
     """The best z that an optimiser meets on its way from z [B, N], for every image alone.
 
-    tick: called at every look. An image whose objective stops being a number keeps its last sound z, and a
-    warning names the objective; UserError where that is so at the first z.
+    bound: of every number of z, one for all or [N]; tick: called at every look. An image whose objective
+    stops being a number keeps its last sound z, and a warning names the objective; UserError where that is so
+    at the first z.
     """
     search = Search(G, objectives, z, bound, tick)
     OPTIMIZERS[optimizer](search, search.inside(z), steps, lr)

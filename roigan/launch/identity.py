@@ -48,7 +48,7 @@ def _hash(named: str, root: Path, params: Params, rooms: Iterable[str]) -> str:
     digest.update(load_statistics(root / paths.PREPARED)["data"].encode())
     digest.update(sha256_of(root / paths.FEATURES / "network.safetensors").encode())
     if params.prior:
-        digest.update(sha256_of(root / paths.PRIOR / "config.json").encode())
+        digest.update(sha256_of(root / paths.PRIOR / "config.json").encode())  # it has the weights' hashes
     package = Path(__file__).parent.parent
     for room in rooms:
         path = package / room.format(system=params.model.system)

@@ -39,3 +39,8 @@ def l1(y: Tensor, x: Tensor) -> Tensor:
 def known_error(G: Tensor, x: Tensor, M: Tensor) -> Tensor:
     """|(1-M) (x - G)|^2, summed over pixels and channels, mean over images; G, x: [B, C, H, W]."""
     return ((1 - M) * (x - G)).square().sum((1, 2, 3)).mean()
+
+
+def squared(a: Tensor, b: Tensor) -> Tensor:
+    """The mean of (a - b)^2 over channels and places, [B]; a, b: [B, C, H, W]."""
+    return (a - b).square().flatten(1).mean(1)

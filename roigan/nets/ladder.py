@@ -55,18 +55,27 @@ class Upwards(nn.Sequential):
         initialise(self)
 
 
-class Downwards(nn.Sequential):
-    """An image [B, channels, size, size] -> one number [B]."""
+class Trunk(nn.Sequential):
+    """An image [B, channels, size, size] -> numbers [B, outputs]."""
 
     def __init__(
-        self, size: int, channels: int, width: float, norm: Callable[[int], nn.Module] = group_norm
+        self,
+        size: int,
+        channels: int,
+        width: float,
+        norm: Callable[[int], nn.Module] = group_norm,
+        outputs: int = 1,
     ) -> None:
         maps, side = counts(size, width)[::-1], size >> steps(size)
         layers: list[nn.Module] = [nn.Conv2d(channels, maps[0], 5, 2, 2), nn.LeakyReLU(SLOPE)]
         for below, above in pairwise(maps):
             layers += [nn.Conv2d(below, above, 5, 2, 2, bias=False), norm(above), nn.LeakyReLU(SLOPE)]
-        super().__init__(*layers, nn.Flatten(), nn.Linear(maps[-1] * side**2, 1))
+        super().__init__(*layers, nn.Flatten(), nn.Linear(maps[-1] * side**2, outputs))
         initialise(self)
+
+
+class Downwards(Trunk):
+    """An image [B, channels, size, size] -> one number [B]."""
 
     def forward(self, image: Tensor) -> Tensor:
         score: Tensor = super().forward(image)  # type: ignore[no-untyped-call]

@@ -30,6 +30,8 @@ METHODS = {
     "nearest": ("nearest", "the region of the training image whose known pixels are nearest: pure memory"),
     "copy": ("copy", "training images drawn at random: pure memory"),
     "mean": ("mean", "the mean of the training images, always"),
+    "network": ("network", "the network's projection as it is, not searched from"),
+    "optimisation": ("optimisation", "a search from a random z, without the network"),
     "champion": ("champion", "the model that had the alias when this one was evaluated"),
     "real": ("real", "the unmasked originals: the floor that a finite sample leaves; no competitor"),
     "nearest feature": ("nearest feature", "distance to the nearest training image in the judge's features"),

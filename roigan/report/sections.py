@@ -14,9 +14,11 @@ from roigan.evaluation.completion import methods, wholes
 from roigan.evaluation.detectors import Detector, scored
 from roigan.evaluation.foreign import made, packed
 from roigan.evaluation.generation import methods as samplers
+from roigan.evaluation.projection import methods as projectors
 from roigan.evaluation.verbs import asked
 from roigan.files import paths
-from roigan.images.arrays import to_uint8
+from roigan.images.arrays import to_float, to_uint8
+from roigan.images.grids import grid
 from roigan.inference.score import threshold
 from roigan.report import figures, scores
 from roigan.report.page import METHODS
@@ -123,7 +125,21 @@ def _scores(detector: Detector, images: np.ndarray) -> Tensor:
     return said
 
 
-DRAW = {"complete": completions, "generate": samples, "score": detections}
+def projections(
+    params: Params, model: Model, families: Sequence[str], train: np.ndarray, test: np.ndarray
+) -> Pictures:
+    """Test images, and below them where every method puts them; train, test: uint8 [N, S, S, C]."""
+    x = to_float(test[:COLUMNS])
+    rows, names = [x], ["images"]
+    for name, project in projectors(params, model, train).items():
+        generator = torch.Generator().manual_seed(params.evaluate.seed)
+        rows.append(project(x, torch.ones_like(x[:, :1]), generator))
+        names.append(METHODS[name][0])
+    picture = grid(to_uint8(torch.cat(rows)), COLUMNS)
+    return {"generated": [Drawn("projections", picture, "Projections", f"Rows: {', '.join(names)}.")]}
+
+
+DRAW = {"complete": completions, "generate": samples, "score": detections, "project": projections}
 
 
 def draw(params: Params, model: Model, train: np.ndarray, test: np.ndarray) -> Pictures:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from roigan.systems.dcgan.system import DCGAN
 from roigan.systems.glcic.system import GLCIC
 from roigan.systems.history_ad.system import HistoryAD
+from roigan.systems.igan.system import IGAN
 from roigan.systems.interface import System
 from roigan.systems.pixelwise.system import Pixelwise
 from roigan.systems.roigan.system import RoIGAN
@@ -14,6 +15,7 @@ SYSTEMS: dict[str, type[System]] = {
     "roigan": RoIGAN,
     "dcgan": DCGAN,
     "wgan": WGAN,
+    "igan": IGAN,
     "glcic": GLCIC,
     "pixelwise": Pixelwise,
     "history_ad": HistoryAD,

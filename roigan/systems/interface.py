@@ -94,6 +94,10 @@ class Prior(System, Protocol):
     def prior_loss(scores: Tensor) -> Tensor:
         """What an image costs that D scores so; of any shape, less is more real."""
 
+    @staticmethod
+    def realism(scores: Tensor) -> Tensor:
+        """The same as G's own training has it, with a gradient where D is sure; of any shape."""
+
 
 class LogLoss:
     """A system whose D has the log loss."""

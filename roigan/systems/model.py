@@ -19,7 +19,7 @@ from roigan.nets.latent import draw_latent
 from roigan.systems.by_name import SYSTEMS
 from roigan.systems.interface import Completion
 
-WEIGHTS, CONFIG = "generator.safetensors", "config.json"
+WEIGHTS, CONFIG, PRIOR = "generator.safetensors", "config.json", "prior"
 FILES = {"G": WEIGHTS, "D": "discriminator.safetensors"}
 """Where a model folder has its networks; others lie in NAME.safetensors."""
 
@@ -30,15 +30,22 @@ def file_of(net: str) -> str:
 
 
 def save_model(
-    folder: Path, nets: Mapping[str, nn.Module], config: dict[str, Any], dtype: torch.dtype = torch.float32
+    folder: Path,
+    nets: Mapping[str, nn.Module],
+    config: dict[str, Any],
+    dtype: torch.dtype = torch.float32,
+    prior: Model | None = None,
 ) -> None:
     """Write the networks that the system keeps, in the given precision, and config.json.
 
     config needs `image_size`, `channels` and `model` (the block of params.yaml); what else it holds (data and
     feature hashes, say) travels along. Its `weights_sha256`, of the first network, is the model's identity;
-    `nets` has the hashes of all.
+    `nets` has the hashes of all. A model that projects has the prior it projects onto with it, whole.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    if prior and "project" in SYSTEMS[config["model"]["system"]].verbs:
+        save_model(folder / PRIOR, prior.nets, prior.config, dtype)
+        config = config | {"prior": Model.load(folder / PRIOR).sha256}
     hashes = {}
     for net in kept(config["model"]["system"]):
         state = {name: tensor.to(dtype) for name, tensor in nets[net].state_dict().items()}
@@ -68,10 +75,13 @@ def _parse(config: Any, origin: str) -> ModelParams:
 class Model:
     """Trained networks ready for use; nothing in them is trained."""
 
-    def __init__(self, nets: Mapping[str, nn.Module], config: dict[str, Any]) -> None:
+    def __init__(
+        self, nets: Mapping[str, nn.Module], config: dict[str, Any], prior: Model | None = None
+    ) -> None:
+        """prior: what a model that projects projects onto."""
         model = parse_model(config["model"], CONFIG)
         self.nets = {name: net.eval().requires_grad_(False) for name, net in nets.items()}
-        self.config, self.system = config, model.system
+        self.config, self.system, self.prior = config, model.system, prior
         self.verbs = SYSTEMS[model.system].verbs
         self.image_size: int = config["image_size"]
         self.channels: int = config["channels"]
@@ -110,12 +120,14 @@ class Model:
                 nets[name] = net
         except (ValueError, RuntimeError, SafetensorError) as error:
             raise UserError(f"{folder} holds no model that this version can read ({brief(error)})") from None
-        return cls(nets, config)
+        return cls(nets, config, _prior(folder, config))
 
     def to(self, device: torch.device | str) -> Model:
         """Move the weights; returns self."""
         for net in self.nets.values():
             net.to(device)
+        if self.prior:
+            self.prior.to(device)
         return self
 
     def latent(
@@ -160,6 +172,13 @@ class Model:
         scores: Tensor = -self.nets["D"](x.to(self.device))
         return scores.to(x.device)
 
+    @torch.no_grad()
+    def project(self, x: Tensor) -> Tensor:
+        """z [B, Z] of the prior's image that is near x [B, C, S, S] in [-1, 1], on x's device."""
+        self.require("project")
+        z: Tensor = self.nets["P"](x.to(self.device))
+        return z.to(x.device)
+
     def _completion(self, x: Tensor, M: Tensor, z: Tensor) -> Completion:
         self.require("complete")
         completion: Completion = self.G(*(tensor.to(self.device) for tensor in (x, M, z)))
@@ -175,3 +194,13 @@ def _weights(folder: Path, net: str, config: Mapping[str, Any]) -> dict[str, Ten
     if sha256_of(file) != wanted.get(net):
         raise UserError(f"{folder}: {file.name} is not the file that {CONFIG} was written for")
     return load_file(file)
+
+
+def _prior(folder: Path, config: Mapping[str, Any]) -> Model | None:
+    """The prior inside the folder of a model that projects; UserError where it is another one's."""
+    if "project" not in SYSTEMS[config["model"]["system"]].verbs:
+        return None
+    prior = Model.load(folder / PRIOR)
+    if prior.sha256 != config.get("prior"):
+        raise UserError(f"{folder / PRIOR} is not the prior that this model projects onto; train it anew")
+    return prior

@@ -24,6 +24,7 @@ WHAT = {
     "complete": "New content inside a region of an image.",
     "generate": "Images from nothing but a latent vector.",
     "score": "How little an image is like the training images.",
+    "project": "A model's own image that is near a given one, and its latent vector.",
 }
 """A model in one sentence, by its first verb."""
 BOUNDS = {
@@ -38,6 +39,9 @@ BOUNDS = {
 * Resolution {size}; larger pictures are cut square and resized.
 * It knows anomalies from what a generator painted while it learnt. What is far from both may score as normal:
   look at the noise curve of the report before you trust it with pictures from elsewhere.""",
+    "project": """What is found is an image of the model's, like those it was trained on, whatever is given.
+
+* Resolution {size}; of other pictures the largest square is resized.""",
 }
 PAINTS = """* Controls: {controls}.
 * FID and KID of this model are comparable only where the feature network is the same (tag `features`).
@@ -48,6 +52,7 @@ USE = {
     "complete": "roigan complete --model {model} --image in.png --mask mask.png --out out.png",
     "generate": "roigan generate --model {model} --seed 0 1 2 --out FOLDER",
     "score": "roigan score --model {model} --image FOLDER --out scores.csv",
+    "project": "roigan project --model {model} --image in.png --out out.png",
 }
 
 

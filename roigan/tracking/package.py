@@ -74,6 +74,14 @@ def scoring(size: int, channels: int) -> dict[str, Any]:
     return {"signature": ModelSignature(pictures, scores), "input_example": shown}
 
 
+def projecting(size: int, channels: int) -> dict[str, Any]:
+    """How a model that projects is called: pictures of any size in, one of the model's for each out."""
+    pictures = Schema([TensorSpec(np.dtype("uint8"), (-1, -1, -1, channels), name="image")])
+    found = Schema([TensorSpec(np.dtype("uint8"), (-1, size, size, channels))])
+    ramp = {"image": example(size, channels)["image"]}
+    return {"signature": ModelSignature(pictures, found), "input_example": ramp}
+
+
 def example(size: int, channels: int) -> dict[str, np.ndarray]:
     """A horizontal ramp of grey with the central half of both sides to be generated (no one's picture)."""
     ramp = np.linspace(0, 255, size).astype(np.uint8)
@@ -83,5 +91,5 @@ def example(size: int, channels: int) -> dict[str, np.ndarray]:
     return {"image": np.ascontiguousarray(image), "mask": mask}
 
 
-CALLS = {"complete": completing, "generate": generating, "score": scoring}
+CALLS = {"complete": completing, "generate": generating, "score": scoring, "project": projecting}
 """By verb: (image size, channels) -> signature and input example."""

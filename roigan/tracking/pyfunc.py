@@ -4,8 +4,9 @@ Input: `image` uint8 [B, H, W, C] and `mask` uint8 [B, H, W, 1] (>= 128: generat
 Parameters: `seed`, `c` (sliders in [-1, 1]) and `k` (codes); missing numbers of c and k are 0, empty lists
 are drawn from the seed. Output: uint8 [B, H, W, C], equal to `image` outside the mask, the same for the same
 seed. A model that generates takes `seed` int64 [B] alone and gives uint8 [B, S, S, C]. One that scores takes
-`image` alone and gives float64 [B, 3]: score (higher = more anomalous), percentile, flag (0 or 1). What
-cannot be served is refused with the reason, as an error that MLflow's server answers with 400.
+`image` alone and gives float64 [B, 3]: score (higher = more anomalous), percentile, flag (0 or 1). One that
+projects takes `image` alone and gives its own nearest images, uint8 [B, S, S, C]. What cannot be served is
+refused with the reason, as an error that MLflow's server answers with 400.
 """
 
 from __future__ import annotations
@@ -14,16 +15,19 @@ from typing import Any
 
 import mlflow.pyfunc
 import numpy as np
+import torch
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.models.utils import _enforce_params_schema
 from mlflow.pyfunc.model import PythonModel
 from PIL import Image
 
+from roigan.config import ProjectParams
 from roigan.errors import UserError
 from roigan.images.arrays import to_uint8
 from roigan.inference.generate import generate_images
 from roigan.inference.inpaint import complete_pictures
+from roigan.inference.projection import project_picture
 from roigan.inference.score import score_pictures
 from roigan.systems.model import Model
 
@@ -48,6 +52,8 @@ class Served(PythonModel):
             images = np.asarray(model_input["image"])
             if self.model.verbs[0] == "score":
                 return self._score(images)
+            if self.model.verbs[0] == "project":
+                return self._project(images)
             return self._complete(images, np.asarray(model_input["mask"]), params or {})
         except UserError as error:
             raise MlflowException.invalid_parameter_value(str(error)) from None
@@ -60,6 +66,12 @@ class Served(PythonModel):
     def _score(self, images: np.ndarray) -> np.ndarray:
         _check(images, images)
         return np.array(score_pictures(self.model, _pictures(images)), np.float64)
+
+    def _project(self, images: np.ndarray) -> np.ndarray:
+        _check(images, images)
+        pictures = _pictures(images)
+        found = [project_picture(self.model, picture, ProjectParams()).images for picture in pictures]
+        return to_uint8(torch.cat(found))
 
     def _complete(self, images: np.ndarray, masks: np.ndarray, given: dict[str, Any]) -> np.ndarray:
         _check(images, masks)

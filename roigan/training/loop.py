@@ -83,7 +83,7 @@ def train(params: Params, worker: Worker) -> str | None:
         params, x_train, None if labels is None else torch.from_numpy(labels).to(device),
         training_masks(params, worker.root), worker, max(player.turns for player in players),
     )  # fmt: skip
-    show, served = Samples(params, system.verbs[0], worker.root, device), system.keeps[0].net
+    show, served = Samples(params, system.verbs[0], worker.root, device, prior), system.keeps[0].net
     samples: dict[str, bytes] = {}  # every grid so far, as PNG
     if worker.resume:
         samples = {grid.name: grid.read_bytes() for grid in sorted((worker.resume / "samples").glob("*.png"))}
@@ -136,7 +136,7 @@ def train(params: Params, worker: Worker) -> str | None:
                     (folder / "samples" / name).write_bytes(picture)
                 checkpoint.save(folder, stored, optimizers, state)
                 write_history(folder / "history.csv", state["history"])
-                save_model(folder / "model", system.nets | averages, config)
+                save_model(folder / "model", system.nets | averages, config, prior=prior)
                 checkpoint.seal(folder)
         worker.report(row, folder)
     return None

@@ -1,5 +1,5 @@
 """Sample grids: fixed validation images under fixed masks and fixed noise; or samples from nothing; or
-validation images in the order of their scores."""
+validation images in the order of their scores; or where such images are projected."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from roigan.files import paths
 from roigan.images.arrays import load_split, to_float, to_uint8
 from roigan.images.grids import grid
 from roigan.nets.latent import draw_latent
+from roigan.systems.model import Model
 
 SHOWN = 9  # images in a grid
 JUDGED = 200  # of which a model that scores shows the extremes
@@ -24,8 +25,10 @@ JUDGED = 200  # of which a model that scores shows the extremes
 class Samples:
     """The same images, masks and noise at every look, so that two grids of a run can be compared."""
 
-    def __init__(self, params: Params, verb: str, root: Path, device: torch.device) -> None:
-        self.verb = verb
+    def __init__(
+        self, params: Params, verb: str, root: Path, device: torch.device, prior: Model | None = None
+    ) -> None:
+        self.verb, self.prior = verb, prior
         generator = torch.Generator().manual_seed(params.train.seed)
         val = load_split(root / paths.PREPARED, "val")
         x = to_float(np.array(val[:SHOWN]))
@@ -41,11 +44,14 @@ class Samples:
     @torch.no_grad()
     def picture(self, net: nn.Module) -> np.ndarray:
         """uint8 [H', W', 3] of the network that the system serves: image, hole and two fillings, row by row;
-        or, from nothing, samples alone; or images that are most like the training's, and least."""
+        or, from nothing, samples alone; or images that are most like the training's, and least; or images and
+        their projections."""
         if self.verb == "score":
             order = net(self.judged).argsort(descending=True)  # D: the most normal first
             shown = torch.cat([order[: len(self.x)], order[-len(self.x) :]])
             return grid(to_uint8(self.judged[shown]), len(self.x))
+        if self.prior and self.verb == "project":
+            return grid(to_uint8(torch.cat([self.x, self.prior.generate(net(self.x))])), len(self.x))
         G = net
         if self.verb == "generate":
             return grid(to_uint8(torch.cat([G(z) for z in self.z])), len(self.x))

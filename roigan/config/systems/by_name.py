@@ -7,6 +7,7 @@ from roigan.config.params import Params
 from roigan.config.systems.dcgan import DCGANModel, DCGANParams
 from roigan.config.systems.glcic import GLCICModel, GLCICParams
 from roigan.config.systems.history_ad import HistoryADModel, HistoryADParams
+from roigan.config.systems.igan import IGANModel, IGANParams
 from roigan.config.systems.pixelwise import PixelwiseModel, PixelwiseParams
 from roigan.config.systems.roigan import RoIGANModel, RoIGANParams
 from roigan.config.systems.wgan import WGANModel, WGANParams
@@ -15,6 +16,7 @@ MODELS: dict[str, type[ModelParams]] = {
     "roigan": RoIGANModel,
     "dcgan": DCGANModel,
     "wgan": WGANModel,
+    "igan": IGANModel,
     "glcic": GLCICModel,
     "pixelwise": PixelwiseModel,
     "history_ad": HistoryADModel,
@@ -23,6 +25,7 @@ PARAMS: dict[str, type[Params]] = {
     "roigan": RoIGANParams,
     "dcgan": DCGANParams,
     "wgan": WGANParams,
+    "igan": IGANParams,
     "glcic": GLCICParams,
     "pixelwise": PixelwiseParams,
     "history_ad": HistoryADParams,

@@ -57,6 +57,11 @@ class DCGAN(LogLoss):
         """log(1 - D(G(z))) of logits (38); shape as given."""
         return -F.softplus(scores)
 
+    @staticmethod
+    def realism(scores: Tensor) -> Tensor:
+        """-log D(G(z)) of logits; shape as given."""
+        return F.softplus(-scores)
+
     def __init__(self, params: DCGANParams, given: Given) -> None:
         self.params = params
         arguments = params.data.image_size, params.data.channels, params.model

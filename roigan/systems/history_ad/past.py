@@ -28,16 +28,16 @@ def bank(
 
     The first round(past.far * past.images) are uniform noise instead. generator: of the CPU.
     """
-    G, device = copy.deepcopy(G).eval(), next(G.parameters()).device
+    G, like = copy.deepcopy(G).eval(), next(G.parameters())
     far = round(past.far * past.images)
     parts = []
     for state, n in zip(states, counts(q, past.images - far, generator).tolist(), strict=True):
         G.load_state_dict(state.nets["G"])
-        parts += [_levels(G(z.to(device))) for z in torch.randn(n, noise, generator=generator).split(AT_ONCE)]
+        parts += [_levels(G(z.to(like))) for z in torch.randn(n, noise, generator=generator).split(AT_ONCE)]
     painted = torch.cat(parts)
     shape = (far, *painted.shape[1:])
     uniform = torch.randint(256, shape, generator=generator, dtype=torch.uint8)
-    return torch.cat([uniform.to(device), painted])
+    return torch.cat([uniform.to(like.device), painted])
 
 
 def _levels(images: Tensor) -> Tensor:

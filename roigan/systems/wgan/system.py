@@ -39,6 +39,11 @@ class WGAN:
         """-D(G(z)) (Vitoria et al. 2019); shape as given."""
         return -scores
 
+    @staticmethod
+    def realism(scores: Tensor) -> Tensor:
+        """-D(G(z)), as well; shape as given."""
+        return -scores
+
     def __init__(self, params: WGANParams, given: Given) -> None:
         self.params = params
         arguments = params.data.image_size, params.data.channels, params.model

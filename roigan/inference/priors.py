@@ -1,0 +1,31 @@
+"""Models of whole images: what can be searched for a z."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+from torch import Tensor
+
+from roigan.errors import UserError
+from roigan.systems.by_name import SYSTEMS
+from roigan.systems.interface import Prior
+from roigan.systems.model import Model
+
+
+def prior_of(model: Model) -> Model:
+    """The model of whole images that a model is, or projects onto; UserError where there is none."""
+    prior = model.prior or model
+    if not hasattr(SYSTEMS[prior.system], "prior_loss"):
+        raise UserError(f"{prior.system} does not generate whole images, so nothing can be searched")
+    return prior
+
+
+def prior_loss(prior: Model) -> Callable[[Tensor], Tensor]:
+    """D's scores -> what an image costs that is scored so, in a search; of any shape."""
+    return cast(type[Prior], SYSTEMS[prior.system]).prior_loss
+
+
+def realism(prior: Model) -> Callable[[Tensor], Tensor]:
+    """The same, as G's training has it: with a gradient where D is sure."""
+    return cast(type[Prior], SYSTEMS[prior.system]).realism

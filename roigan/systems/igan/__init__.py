@@ -1,0 +1,1 @@
+"""iGAN's network: photographs onto the manifold of a prior."""
