@@ -60,7 +60,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "window 31": {"window": 31},
     "l2": {"norm": "l2"},
     "50 steps": {"steps": 50},
-    "1000 steps": {"steps": 1000},
+    "400 steps": {"steps": 400},
     "best of 32": {"pool": 32},
     "4 restarts": {"pool": 4, "restarts": 4},
     "L-BFGS, 60 steps": {"optimizer": "lbfgs", "steps": 60},
