@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from roigan.config import FeatureParams, Params
 from roigan.errors import UserError
+from roigan.features.classes import make_teacher
 from roigan.features.local import LocalTrunk, train_local
 from roigan.features.trunk import Trunk
 from roigan.files import paths
@@ -139,9 +140,12 @@ def make_networks(root: Path, params: Params) -> tuple[FeatureNetwork, FeatureNe
     prepared = root / paths.PREPARED
     network = make_features(prepared, params.features, root / paths.FEATURES)
     if params.evaluate.judge:
-        return network, make_features(prepared, params.evaluate.judge, root / paths.JUDGE)
-    shutil.copytree(root / paths.FEATURES, root / paths.JUDGE, dirs_exist_ok=True)
-    return network, load_features(root / paths.JUDGE)
+        judge = make_features(prepared, params.evaluate.judge, root / paths.JUDGE)
+    else:
+        shutil.copytree(root / paths.FEATURES, root / paths.JUDGE, dirs_exist_ok=True)
+        judge = load_features(root / paths.JUDGE)
+    make_teacher(prepared, network, params.features, root / paths.FEATURES)
+    return network, judge
 
 
 def _classes(prepared: Path) -> np.ndarray | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from roigan.systems.chromagan.system import ChromaGAN
 from roigan.systems.dcgan.system import DCGAN
 from roigan.systems.glcic.system import GLCIC
 from roigan.systems.interface import System
@@ -15,4 +16,5 @@ SYSTEMS: dict[str, type[System]] = {
     "wgan": WGAN,
     "glcic": GLCIC,
     "pixelwise": Pixelwise,
+    "chromagan": ChromaGAN,
 }

@@ -20,6 +20,16 @@ class FeatureMaps(Protocol):
         """x [B, C, H, W] in [-1, 1] -> its ReLU maps."""
 
 
+class Teacher(Protocol):
+    """What stage `features` knows of classes (`features.classes`)."""
+
+    classes: int
+
+    def __call__(self, x: Tensor, labels: Tensor | None) -> Tensor:
+        """x [B, C, H, W] in [-1, 1], labels int64 [B] where the data has any -> what is in each image, a
+        distribution over the classes: [B, classes]."""
+
+
 class Given(NamedTuple):
     """What a system is built on beside its parameters."""
 
@@ -27,6 +37,8 @@ class Given(NamedTuple):
     """The network behind the perceptual loss."""
     prior: Model | None = None
     """The model of stage `prior`, where params.yaml has one."""
+    teacher: Teacher | None = None
+    """What tells the classes of images, where params.yaml has any."""
 
 
 class Completion(NamedTuple):

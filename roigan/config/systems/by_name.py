@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from roigan.config.blocks import ModelParams
 from roigan.config.params import Params
+from roigan.config.systems.chromagan import ChromaGANModel, ChromaGANParams
 from roigan.config.systems.dcgan import DCGANModel, DCGANParams
 from roigan.config.systems.glcic import GLCICModel, GLCICParams
 from roigan.config.systems.pixelwise import PixelwiseModel, PixelwiseParams
@@ -16,6 +17,7 @@ MODELS: dict[str, type[ModelParams]] = {
     "wgan": WGANModel,
     "glcic": GLCICModel,
     "pixelwise": PixelwiseModel,
+    "chromagan": ChromaGANModel,
 }
 PARAMS: dict[str, type[Params]] = {
     "roigan": RoIGANParams,
@@ -23,4 +25,5 @@ PARAMS: dict[str, type[Params]] = {
     "wgan": WGANParams,
     "glcic": GLCICParams,
     "pixelwise": PixelwiseParams,
+    "chromagan": ChromaGANParams,
 }
