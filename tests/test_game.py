@@ -24,7 +24,7 @@ from roigan.nets.latent import join_latent
 from roigan.systems.by_name import SYSTEMS
 from roigan.systems.interface import Given
 from roigan.systems.roigan.networks import ControlEncoding
-from tests.conftest import DCGAN, GAN, GLCIC, PIXELWISE, RECOLOUR, ROOT, Small
+from tests.conftest import CHROMAGAN, DCGAN, GAN, GLCIC, PIXELWISE, RECOLOUR, ROOT, Small
 
 
 class Perceptual(nn.Module):
@@ -39,9 +39,18 @@ class Perceptual(nn.Module):
         return [torch.relu(nn.functional.conv2d(x, self.weight.to(x.dtype), stride=2))]
 
 
+class Teacher:
+    """Says of three classes what the mean colour is like."""
+
+    classes = 3
+
+    def __call__(self, x: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
+        return x.mean((2, 3)).softmax(1)
+
+
 def build(params: Params, dtype: torch.dtype = torch.float32) -> Any:
     torch.manual_seed(0)
-    system = SYSTEMS[params.model.system](params, Given(Perceptual()))
+    system = SYSTEMS[params.model.system](params, Given(Perceptual(), teacher=Teacher()))
     for net in system.nets.values():
         net.to(dtype)
     return system
@@ -123,10 +132,11 @@ RECIPES: dict[str, dict[str, Any]] = {
     "pixelwise": PIXELWISE,
     "dcgan": DCGAN,
     "recolour": RECOLOUR | {"losses__tv": 0.5},
+    "chromagan": CHROMAGAN,
 }
 SYSTEM_RECIPES = {
     "roigan": {"model__read_noise": 2}, "glcic": GLCIC, "gan": GAN, "pixelwise": PIXELWISE, "dcgan": DCGAN,
-    "recolour": RECOLOUR,
+    "recolour": RECOLOUR, "chromagan": CHROMAGAN,
 }  # fmt: skip
 
 

@@ -95,8 +95,8 @@ class FeatureParams(Block):
     batch_size: Positive = 48
     lr: Rate = 2e-3
     classes: Literal["labels", "clusters", "imagenet"] | None = None
-    """What tells a system that wants to know what an image shows: the data's labels, clusters of the network's
-    embedding, or the 1,000 classes of EfficientNet-Lite0."""
+    """What tells a system that wants to know what an image shows: the data's labels, clusters of the
+    network's embedding, or the 1,000 classes of EfficientNet-Lite0."""
     clusters: Annotated[int, Field(ge=2)] = 32
     """How many, where they are the classes."""
     seed: Seed = 0

@@ -7,6 +7,7 @@ to each by its distance; `imagenet` is EfficientNet-Lite0 with its own 1,000 cla
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -129,8 +130,8 @@ def make_teacher(prepared: Path, network: FeatureNetwork, params: FeatureParams,
     elif params.classes == "clusters":
         if params.clusters * SHARE > len(images):
             raise UserError(
-                f"features.clusters is {params.clusters}, more than a twentieth of the {len(images)} training "
-                f"images; take at most {len(images) // SHARE}"
+                f"features.clusters is {params.clusters}, more than a twentieth of the {len(images)} "
+                f"training images; take at most {len(images) // SHARE}"
             )
         clusters = teacher = Clusters(params.clusters, network)
         clusters.fit(network.embed_images(np.asarray(images)), params.seed)
@@ -149,8 +150,11 @@ def load_teacher(folder: Path, network: FeatureNetwork, device: torch.device | s
     if not (folder / ABOUT).is_file():
         return None
     about = json.loads((folder / ABOUT).read_text())
-    teacher: Teacher = {
-        "labels": Labels, "clusters": lambda classes: Clusters(classes, network), "imagenet": ImageNet,
-    }[about["kind"]](about["classes"])  # fmt: skip
+    kinds: dict[str, Callable[[int], Teacher]] = {
+        "labels": Labels,
+        "clusters": lambda classes: Clusters(classes, network),
+        "imagenet": ImageNet,
+    }
+    teacher = kinds[about["kind"]](about["classes"])
     teacher.load_state_dict(load_file(folder / FILE))
     return teacher.requires_grad_(False).eval().to(device)

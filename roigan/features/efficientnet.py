@@ -140,7 +140,7 @@ def _folded(weights: dict[str, Tensor]) -> dict[str, Tensor]:
         ):
             if f"_blocks.{i}.{theirs}.weight" in weights:
                 layers[f"blocks.{i}.{ours}"] = (f"_blocks.{i}.{theirs}", f"_blocks.{i}.{norm}")
-    found = {}
+    found: dict[str, Tensor] = {}
     for ours, (theirs, norm) in layers.items():
         found |= _fold(ours, weights, theirs, norm)
     return found

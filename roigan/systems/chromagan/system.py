@@ -3,15 +3,16 @@
 P. Vitoria, L. Raad, C. Ballester, ChromaGAN: Adversarial Picture Colorization with Semantic Class
 Distribution, WACV 2020. The lightness L is kept by construction: a, b of CIE Lab are all that is generated.
 
-Six things differ. L comes alone, where the public code repeats it for a VGG16 with ImageNet weights. Group
-norm stands where that has batch norm, ReLU between the dense layers, where it has none, and tanh at the end.
-a, b are enlarged smoothly, where it copies pixels. And the critic's weight follows from how hard it pulls
-beside the squared error (`pull`): there, the same number means something else at every size.
+Differences: L comes alone (the public code repeats it for a VGG16 with ImageNet weights); group norm for its
+batch norm; ReLU between dense layers; a tanh at the end; a, b are enlarged smoothly; and the critic's weight
+follows from how hard it pulls beside the squared error (`pull`), where theirs depends on the picture's size.
 """
 
 from __future__ import annotations
 
 import math
+from functools import partial
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import ClassVar, NamedTuple
 
@@ -33,18 +34,13 @@ RMS = 0.04  # of the error of a, b on that scale, once training is under way
 
 
 class Colouring(NamedTuple):
-    """A `Completion` with what the losses look at.
+    """A `Completion` with what the losses look at. In training it has no RGB: the way back to it would be a
+    fifth of a step."""
 
-    They need no RGB, and the way back to it would be a fifth of a training step.
-    """
-
-    G: Tensor | None  # the picture [B, 3, H, W] with colours everywhere; None in training
-    y: Tensor | None  # the completed image [B, 3, H, W]; None in training
+    G: Tensor | None  # the picture [B, 3, H, W] with colours everywhere
+    y: Tensor | None  # the completed image [B, 3, H, W]
     ab: Tensor  # a, b everywhere [B, 2, H, W], on the scale of the space `lab`
     seen: Tensor  # [B, 512, H/32, W/32], from which the class is told
-
-
-# --- Networks -----------------------------------------------------------------------------------------
 
 
 def conv(inputs: int, outputs: int, stride: int = 1, *, normalised: bool = True) -> nn.Sequential:
@@ -56,12 +52,7 @@ def conv(inputs: int, outputs: int, stride: int = 1, *, normalised: bool = True)
 
 def dense(*counts: int) -> list[nn.Module]:
     """Linear layers, each with ReLU, between so many numbers."""
-    return [layer for n, m in zip(counts, counts[1:], strict=False) for layer in (nn.Linear(n, m), nn.ReLU())]
-
-
-def seen_numbers(size: int, model: ChromaGANModel) -> int:
-    """Numbers in `Colouring.seen` of one image."""
-    return wide(512, model.width) * math.ceil(size / 32) ** 2
+    return [layer for n, m in pairwise(counts) for layer in (nn.Linear(n, m), nn.ReLU())]
 
 
 class Generator(nn.Module):
@@ -77,7 +68,8 @@ class Generator(nn.Module):
             *(conv(c256, c512), conv(c512, c512), conv(c512, c512)),
         )
         self.whole = nn.Sequential(*(conv(c512, c512, stride) for stride in (2, 1, 2, 1)))
-        self.vector = nn.Sequential(*dense(seen_numbers(size, model), 2 * c512, c512, c256))
+        self.seen = c512 * math.ceil(size / 32) ** 2  # numbers in `Colouring.seen` of one image
+        self.vector = nn.Sequential(*dense(self.seen, 2 * c512, c512, c256))
         self.middle = nn.Sequential(conv(c512, c512), conv(c512, c256))
         self.decoder = nn.Sequential(
             *(nn.Conv2d(2 * c256, c256, 1), nn.ReLU(), conv(c256, c128, normalised=False)),
@@ -106,17 +98,14 @@ class Generator(nn.Module):
 class Classes(nn.Module):
     """C: what G has seen -> logits of the classes. It teaches what G shares with it, and is not kept."""
 
-    def __init__(self, size: int, model: ChromaGANModel, classes: int) -> None:
+    def __init__(self, seen: int, classes: int, model: ChromaGANModel) -> None:
         super().__init__()
         hidden = wide(1024, model.width)  # 4,096 in the paper, whose pictures are larger
-        self.layers = nn.Sequential(
-            *dense(seen_numbers(size, model), hidden, hidden), nn.Linear(hidden, classes)
-        )
+        self.layers = nn.Sequential(*dense(seen, hidden, hidden), nn.Linear(hidden, classes))
 
     def forward(self, seen: Tensor) -> Tensor:
         """seen: as in `Colouring`; returns [B, classes]."""
-        logits: Tensor = self.layers(seen.flatten(1)).float()
-        return logits
+        return self.layers(seen.flatten(1)).float()
 
 
 class Critic(nn.Module):
@@ -124,20 +113,19 @@ class Critic(nn.Module):
 
     def __init__(self, size: int, channels: int, model: ChromaGANModel) -> None:
         super().__init__()
-        counts = [3, *(wide(n, model.width) for n in (64, 128, 256, 512))]
-        layers: list[nn.Module] = []
-        for inputs, outputs in zip(counts[:3], counts[1:4], strict=True):
-            layers += [nn.Conv2d(inputs, outputs, 4, 2, 1), nn.LeakyReLU(SLOPE)]
-        same = nn.ZeroPad2d((1, 2, 1, 2))  # of k4 s1
-        layers += [same, nn.Conv2d(counts[3], counts[4], 4), nn.LeakyReLU(SLOPE)]
-        self.layers = nn.Sequential(*layers, same, nn.Conv2d(counts[4], 1, 4))
+        c64, c128, c256, c512 = (wide(n, model.width) for n in (64, 128, 256, 512))
+        same = nn.ZeroPad2d((1, 2, 1, 2))  # the maps of k4 s1 keep their size
+        self.layers = nn.Sequential(
+            *(nn.Conv2d(3, c64, 4, 2, 1), nn.LeakyReLU(SLOPE)),
+            *(nn.Conv2d(c64, c128, 4, 2, 1), nn.LeakyReLU(SLOPE)),
+            *(nn.Conv2d(c128, c256, 4, 2, 1), nn.LeakyReLU(SLOPE)),
+            *(same, nn.Conv2d(c256, c512, 4), nn.LeakyReLU(SLOPE)),
+            *(same, nn.Conv2d(c512, 1, 4, bias=False)),  # only differences of scores count
+        )
 
     def forward(self, t: Tensor) -> Tensor:
         """t: [B, 3, H, W], coordinates of the space `lab`; returns [B, H/8 * W/8]."""
         return self.layers(t).flatten(1).float()
-
-
-# --- The game -----------------------------------------------------------------------------------------
 
 
 def pull(balance: float, size: int) -> float:
@@ -146,14 +134,9 @@ def pull(balance: float, size: int) -> float:
     return balance * 2 * RMS / math.sqrt(2 * size**2)
 
 
-def coordinates(batch: Batch) -> Tensor:
-    """T(x): [B, 3, H, W]."""
-    return batch.once("T(x)", lambda: LAB.to(batch.x))
-
-
 def coloured(batch: Batch, ab: Tensor) -> Tensor:
     """T(x) with a, b where they are generated: [B, 3, H, W]."""
-    return complete(coordinates(batch), LAB.embed(ab), batch.corruption.M)
+    return complete(batch.once("T(x)", partial(LAB.to, batch.x)), LAB.embed(ab), batch.corruption.M)
 
 
 class ChromaGAN:
@@ -174,9 +157,9 @@ class ChromaGAN:
         size, channels, model = params.data.image_size, params.data.channels, params.model
         self.params, self.teacher = params, given.teacher if params.losses.classes else None
         self.adv = pull(params.losses.balance, size)
-        self.nets: dict[str, nn.Module] = {"G": Generator(size, channels, model)}
-        if self.teacher:  # what nothing trains would be dead weight
-            self.nets["C"] = Classes(size, model, self.teacher.classes)
+        self.nets: dict[str, nn.Module] = {"G": (G := Generator(size, channels, model))}
+        if self.teacher:  # a head that nothing trains would be dead weight
+            self.nets["C"] = Classes(G.seen, self.teacher.classes, model)
         if self.adv:
             self.nets["D"] = Critic(size, channels, model)
 
@@ -186,8 +169,8 @@ class ChromaGAN:
 
     def loss_G(self, nets: SimpleNamespace, batch: Batch) -> Terms:
         """L_e + lam_p L_p + lam_s L_s: squared error of a, b; the critic; the class distribution."""
-        x, M, w = batch.x, batch.M, self.params.losses
-        found, ab = nets.G(x, M), LAB.select(coordinates(batch))
+        x, M = batch.x, batch.M
+        found, ab = nets.G(x, M), LAB.select(batch.once("T(x)", partial(LAB.to, x)))
         terms = {"ab": UNIT**2 * reconstruction.masked_mse(found.ab, ab, M)}
         if self.adv:
             fake = coloured(batch, found.ab)
@@ -195,20 +178,23 @@ class ChromaGAN:
             terms["adv"] = self.adv * adversarial.wasserstein_g(nets.D(fake))
         if self.teacher:
             y_v = self.teacher(x, batch.labels)  # [B, classes]
-            terms["classes"] = w.classes * latent.kl_categorical(y_v, nets.C(found.seen))
+            terms["classes"] = self.params.losses.classes * latent.kl_categorical(y_v, nets.C(found.seen))
         return terms
 
     def loss_D(self, nets: SimpleNamespace, batch: Batch) -> Terms:
         """E D(L, G.ab) - E D(L, ab), and the penalty on D's gradient by what is generated."""
         w, gp = self.params.losses, self.params.penalty
-        real = coordinates(batch)
+        real = batch.once("T(x)", partial(LAB.to, batch.x))
         fake = batch.once("fake", lambda: coloured(batch, nets.G(batch.x, batch.M).ab))
         terms = {"adv": adversarial.wasserstein_d(*nets.D(torch.cat([real, fake])).chunk(2))}
         if w.gp and batch.step % gp.every == 0:
             reduce = {"mean": torch.mean, "sum": torch.sum}[gp.scores]
-            penalty = adversarial.gradient_penalty(
-                lambda t: reduce(nets.D(t), dim=1), real, fake, batch.corruption.M,
-                batch.random.uniform("gp"), gp.region,
-            )  # fmt: skip
-            terms["gp"] = w.gp * gp.every * penalty
+            a, M = batch.random.uniform("gp"), batch.corruption.M  # 0 on L: the gradient by a, b
+            terms["gp"] = (
+                w.gp
+                * gp.every
+                * adversarial.gradient_penalty(
+                    lambda t: reduce(nets.D(t), dim=1), real, fake, M, a, gp.region
+                )
+            )
         return terms
