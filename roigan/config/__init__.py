@@ -9,6 +9,7 @@ from roigan.config.blocks import (
     LatentSizes,
     MetricName,
     ModelParams,
+    NaturalParams,
     TrainParams,
 )
 from roigan.config.params import Params
@@ -30,6 +31,7 @@ __all__ = [
     "LatentSizes",
     "MetricName",
     "ModelParams",
+    "NaturalParams",
     "Objective",
     "Params",
     "PixelwiseModel",

@@ -231,12 +231,26 @@ class RegisterParams(Block):
     experiment: Annotated[str, Field(min_length=1)] = "roigan"
 
 
+class NaturalParams(Block):
+    """A judge of colours, which the stage `features` trains for `evaluate`."""
+
+    width: Positive = 24
+    """Channels of its first layer."""
+    steps: Positive = 600
+    batch_size: Positive = 32
+    """Real images of a step; there are as many miscoloured ones."""
+    lr: Rate = 2e-3
+    seed: Seed = 0
+
+
 class EvaluateParams(Block):
     """Stage `evaluate`."""
 
     judge: FeatureParams | None = None
     """The network behind FID, KID, P-IDS and the perceptual distance; None: that of the training, which has
     learnt to please it."""
+    natural: NaturalParams | None = None
+    """The judge behind the metric `natural`, where colours alone are generated; None: there is none."""
     limit: Positive | None = None
     """At most this many test images; None takes all."""
     batch_size: Positive = 200
@@ -272,10 +286,14 @@ class ControlParams(Block):
     seed: Seed = 0
 
 
-Method = Literal["fmm", "nearest", "copy", "mean", "real", "champion"]
+Method = Literal[
+    "fmm", "nearest", "copy", "mean", "real", "champion", "grey", "by_lightness", "ridge", "nearest5",
+    "welsh", "random",
+]  # fmt: skip
 MetricName = Literal[
-    "fid", "kid", "pids", "uids", "percep", "l1", "psnr", "ssim", "border", "chroma", "diversity"
-]
+    "fid", "kid", "pids", "uids", "percep", "l1", "psnr", "ssim", "border", "chroma", "diversity", "psnr_ab",
+    "colour", "js", "natural",
+]  # fmt: skip
 """What the evaluation measures, in the order of its columns."""
 
 
