@@ -40,6 +40,7 @@ from roigan.systems.model import Model
 COLUMNS = ["method", "mask", "n", *(name for name in METRICS if name not in COLOURS + CONSTRAINTS)]
 RATIOS = {"border": jump, "chroma": variation}  # a sum over completed images by that over real ones
 MEANS = ["l1", "psnr", "ssim", "percep", *CONSTRAINTS]  # over images
+COLOUR_MEANS = ["psnr_ab", "natural"]  # where colours alone are generated
 NATURAL = 0.871  # share of real images that count as natural: those that a panel took for it (Vitoria 2020)
 RESIDUAL = 0.01  # of a known coordinate, on the scale [-1, 1]: half a unit of L
 SMALLEST = 4  # test images: two halves, each with a covariance
@@ -188,9 +189,7 @@ def _complete_and_score(
     results = {}
     for name, completion in completions.items():
         whole = {key: torch.cat([batch[key] for batch in batches[name]]) for key in batches[name][0]}
-        means = {
-            metric: whole[metric].cpu() for metric in MEANS + (["psnr_ab", "natural"] if coloured else [])
-        }
+        means = {metric: whole[metric].cpu() for metric in MEANS + (COLOUR_MEANS if coloured else [])}
         row = {metric: values.nanmean().item() for metric, values in means.items()}
         for metric in RATIOS:
             mine, real_ones = whole[metric].sum(0).tolist()

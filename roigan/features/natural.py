@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,7 @@ class Naturalness(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         counts = [3, *(width * factor for factor in (1, 1, 2, 2, 4, 4))]
-        for i, (inputs, outputs) in enumerate(zip(counts, counts[1:], strict=False)):
+        for i, (inputs, outputs) in enumerate(pairwise(counts)):
             conv = nn.Conv2d(inputs, outputs, 3, stride=1 + i % 2, padding=1, bias=False)
             layers += [conv, nn.BatchNorm2d(outputs), nn.ReLU()]
         self.layers = nn.Sequential(*layers)

@@ -30,6 +30,12 @@ METHODS = {
     "nearest": ("nearest", "the region of the training image whose known pixels are nearest: pure memory"),
     "copy": ("copy", "training images drawn at random: pure memory"),
     "mean": ("mean", "the mean of the training images, always"),
+    "grey": ("grey", "the grey picture itself"),
+    "by_lightness": ("by L", "the mean colour of the training images at every lightness"),
+    "ridge": ("ridge", "a linear regression from 16x16 lightnesses to 16x16 colours"),
+    "nearest5": ("5 nearest", "the mean colours of the five training images of the nearest lightness"),
+    "welsh": ("Welsh", "colours of the nearest image, moved pixel by pixel (Welsh et al. 2002)"),
+    "random": ("random", "the colours of a random training image"),
     "champion": ("champion", "the model that had the alias when this one was evaluated"),
     "real": ("real", "the unmasked originals: the floor that a finite sample leaves; no competitor"),
 }

@@ -123,7 +123,8 @@ def scores(folder: Path, terms: Mapping[str, float], own: Params, root: Path) ->
         if own.evaluate.whole:  # G's own image is what counts
             table = measure({}, val, masks, features, params, {"trial": whole(model)}).table
         else:
-            table = verb.measure({"trial": verb.own(model)}, val, masks, features, params).table
+            mine = {"trial": verb.own(model)}
+            table = verb.measure(mine, val, masks, features, params, space=model.coordinates).table
         table = table[table["method"] == "trial"].set_index("mask")
     return {
         objective.name: (
