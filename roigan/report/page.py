@@ -155,10 +155,21 @@ def chance_level(params: Params) -> float:
 
 def training_verdict(history: pd.DataFrame, dead: float) -> tuple[bool, str]:
     """(is it well, a sentence) on whether the discriminator gave the generator anything to learn from."""
-    if "D/adv" not in history.columns or history["D/adv"].dropna().empty or not dead:
+    if "D/adv" not in history.columns or history["D/adv"].dropna().empty:
         return True, "The history has no loss of D to judge."
     loss = history["D/adv"].dropna()
     late = loss.iloc[len(loss) // 2 :]
+    if not dead:  # a critic, whose loss is what it takes generated images to be more real by
+        if late.mean() >= 0:
+            return False, (
+                "The generator ran ahead: its images please the critic more than real ones do (D/adv "
+                f"{late.mean():.3f} on the average of the second half). Raise train.turns_d or train.lr_d, "
+                "or give the critic less weight."
+            )
+        return True, (
+            "The critic tells real images from generated ones: its loss D/adv went from "
+            f"{loss.iloc[0]:.2f} to {loss.iloc[-1]:.2f} (0 and above: a generator that ran ahead)."
+        )
     if ((late - dead).abs() < FLAT * dead).all():
         return False, (
             f"The discriminator is dead: its loss D/adv stays near {dead:.3g} (last {late.iloc[-1]:.3f}): "

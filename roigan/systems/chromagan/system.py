@@ -130,8 +130,8 @@ class Critic(nn.Module):
 
 def pull(balance: float, size: int) -> float:
     """The weight of D's mean score with which its gradient at G's output, of norm 1 by the penalty, is
-    `balance` times that of the squared error: 2 RMS / sqrt(2 N) for N pixels, whose mean it is."""
-    return balance * 2 * RMS / math.sqrt(2 * size**2)
+    `balance` times that of the squared error, 2 UNIT RMS / sqrt(2 N) for N pixels."""
+    return balance * 2 * UNIT * RMS / math.sqrt(2 * size**2)
 
 
 def coloured(batch: Batch, ab: Tensor) -> Tensor:
