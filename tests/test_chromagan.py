@@ -523,7 +523,8 @@ def test_a_mask_recolours_inside_alone_and_own_colours_are_passed_over(
         given = ("--model", painter, "--image", tmp_path / f"{name}.png", "--colour")
         assert run(monkeypatch, *given, "--out", tmp_path / f"{name}-done.png") == 0
     one, two = (np.asarray(Image.open(tmp_path / f"{name}-done.png")).astype(int) for name in ("in", "grey"))
-    assert np.abs(one - two).mean() < 1.5  # of 255: L itself is rounded to 8 bits in the grey one
+    # 28 of 255 if its colours were seen; L is rounded to 8 bits in the grey one, and this model is loud
+    assert np.abs(one - two).mean() < 4
 
 
 @pytest.mark.parametrize(
