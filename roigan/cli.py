@@ -61,7 +61,12 @@ def parser() -> Parser:
     add = complete.add_argument
     add("--model", required=True, help="models:/NAME@ALIAS, models:/NAME/VERSION, or a model folder")
     add("--image", required=True, type=Path, help="a picture of any size and mode, or a folder of pictures")
-    add("--mask", required=True, type=Path, help="white (>= 128): generate; a folder: paired by file name")
+    add("--mask", type=Path, help="white (>= 128): generate; a folder: paired by file name")
+    add(
+        "--colour",
+        action="store_true",
+        help="new colours on the picture's own lightness, of all of it or where the mask is white",
+    )
     add("--out", required=True, type=Path, help="a .png or .tif file; a folder where --image is one")
     add("--seed", nargs="+", type=_seed, default=[0], metavar="N", help="several: out-N.png each (default 0)")
     add("--same-z", action="store_true", help="one z for all pictures of a folder; else each has its own")
@@ -204,21 +209,29 @@ def run_complete(arguments: argparse.Namespace) -> None:
     from roigan.inference.jobs import Failures, pairs, read_batches
 
     seeds = list(dict.fromkeys(arguments.seed))
+    if not (arguments.mask or arguments.colour):
+        raise UserError("--mask is missing: it says where to generate; only --colour takes whole pictures")
     jobs = pairs(arguments.image, arguments.mask, arguments.out, seeds)
 
     from tqdm import tqdm
 
     from roigan.config.reading import search_params
+    from roigan.image_io.colour import has_colours
     from roigan.image_io.lossless import save_picture
-    from roigan.inference.inpaint import check_colours, complete_pictures, controls
+    from roigan.inference.inpaint import check_seeds, complete_pictures, controls, ready
     from roigan.inference.latent_search import completing
 
     model = completing(load_model(arguments.model), search_params(arguments.search))
     controls(model, arguments.c, arguments.k)  # complain before anything is read
-    failed, check = Failures(len(jobs)), partial(check_colours, model)
+    check_seeds(model, seeds, arguments.colour)
+    noted = False
+    failed, adapted = Failures(len(jobs)), partial(ready, model, arguments.colour)
     with tqdm(total=len(jobs) * len(seeds), unit="picture", disable=len(jobs) * len(seeds) == 1) as progress:
-        for read in read_batches(jobs, BATCH, PIXELS, failed, check):
+        for read in read_batches(jobs, BATCH, PIXELS, failed, adapted):
             batch, pictures, masks = zip(*read, strict=True)
+            if arguments.colour and not noted and any(map(has_colours, pictures)):
+                noted = True
+                print("note: only the lightness of pictures is looked at, not their colours", file=sys.stderr)
             make_parent(batch[0].outs[seeds[0]])  # complained of before anything is completed
             for seed in seeds:
                 own = seed if arguments.same_z else [job.own_seed(seed) for job in batch]

@@ -63,6 +63,15 @@ IGAN: dict[str, Any] = DCGAN | {
     "prior": {"model": DCGAN["model"], "losses": {}},
 }
 RECOLOUR: dict[str, Any] = {"model.space": "lab"}
+CHROMAGAN: dict[str, Any] = {
+    "model": {"system": "chromagan", "width": 0.125},
+    "losses": {},
+    "features.classes": "labels",
+    "masks.train": {"grey": 1},
+    "masks.evaluate": ["grey"],
+    "control.mask": "grey",
+    "gates": [],
+}
 GAN: dict[str, Any] = {
     "model": {"system": "pixelwise", "condition": False, "width": 0.125},
     "losses": {"lam": 0.0},

@@ -24,7 +24,20 @@ from roigan.nets.latent import join_latent
 from roigan.systems.by_name import SYSTEMS
 from roigan.systems.interface import Given
 from roigan.systems.roigan.networks import ControlEncoding
-from tests.conftest import DCGAN, GAN, GLCIC, HISTORY_AD, IGAN, PIXELWISE, RECOLOUR, ROOT, WGAN, Small, given
+from tests.conftest import (
+    CHROMAGAN,
+    DCGAN,
+    GAN,
+    GLCIC,
+    HISTORY_AD,
+    IGAN,
+    PIXELWISE,
+    RECOLOUR,
+    ROOT,
+    WGAN,
+    Small,
+    given,
+)
 
 
 class Perceptual(nn.Module):
@@ -39,9 +52,19 @@ class Perceptual(nn.Module):
         return [torch.relu(nn.functional.conv2d(x, self.weight.to(x.dtype), stride=2))]
 
 
+class Teacher:
+    """Says of three classes what the mean colour is like."""
+
+    classes = 3
+
+    def __call__(self, x: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
+        return x.mean((2, 3)).softmax(1)
+
+
 def build(params: Params, dtype: torch.dtype = torch.float32) -> Any:
     torch.manual_seed(0)
-    system = SYSTEMS[params.model.system](params, given(params, Perceptual(), dtype))
+    built_on = given(params, Perceptual(), dtype)._replace(teacher=Teacher())
+    system = SYSTEMS[params.model.system](params, built_on)
     for net in system.nets.values():
         net.to(dtype)
     return system
@@ -127,10 +150,11 @@ RECIPES: dict[str, dict[str, Any]] = {
     "history_ad": HISTORY_AD | {"model": HISTORY_AD["model"] | {"centre": "none"}},
     "igan": IGAN,
     "recolour": RECOLOUR | {"losses__tv": 0.5},
+    "chromagan": CHROMAGAN,
 }
 SYSTEM_RECIPES = {
     "roigan": {"model__read_noise": 2}, "glcic": GLCIC, "gan": GAN, "pixelwise": PIXELWISE, "dcgan": DCGAN,
-    "wgan": WGAN, "history_ad": HISTORY_AD, "igan": IGAN, "recolour": RECOLOUR,
+    "wgan": WGAN, "history_ad": HISTORY_AD, "igan": IGAN, "recolour": RECOLOUR, "chromagan": CHROMAGAN,
 }  # fmt: skip
 
 

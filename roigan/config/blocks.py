@@ -123,6 +123,11 @@ class FeatureParams(Block):
     steps: Positive = 300
     batch_size: Positive = 48
     lr: Rate = 2e-3
+    classes: Literal["labels", "clusters", "imagenet"] | None = None
+    """What tells a system that wants to know what an image shows: the data's labels, clusters of the
+    network's embedding, or the 1,000 classes of EfficientNet-Lite0."""
+    clusters: Annotated[int, Field(ge=2)] = 32
+    """How many, where they are the classes."""
     seed: Seed = 0
 
 
@@ -255,12 +260,26 @@ class RegisterParams(Block):
     experiment: Annotated[str, Field(min_length=1)] = "roigan"
 
 
+class NaturalParams(Block):
+    """A judge of colours, which the stage `features` trains for `evaluate`."""
+
+    width: Positive = 24
+    """Channels of its first layer."""
+    steps: Positive = 600
+    batch_size: Positive = 32
+    """Real images of a step; there are as many miscoloured ones."""
+    lr: Rate = 2e-3
+    seed: Seed = 0
+
+
 class EvaluateParams(Block):
     """Stage `evaluate`."""
 
     judge: FeatureParams | None = None
     """The network behind FID, KID, P-IDS and the perceptual distance; None: that of the training, which has
     learnt to please it."""
+    natural: NaturalParams | None = None
+    """The judge behind the metric `natural`, where colours alone are generated; None: there is none."""
     limit: Positive | None = None
     """At most this many test images; None takes all."""
     batch_size: Positive = 200
@@ -383,11 +402,13 @@ class ControlParams(Block):
 
 Method = Literal[
     "fmm", "nearest", "copy", "mean", "real", "champion", "nearest feature", "pca", "forest", "svm", "ink",
-    "last critic", "early critic", "mean critic", "mean of scores", "anogan",
+    "last critic", "early critic", "mean critic", "mean of scores", "anogan", "grey", "by_lightness", "ridge",
+    "nearest5", "welsh", "random",
 ]  # fmt: skip
 MetricName = Literal[
-    "fid", "kid", "pids", "uids", "percep", "l1", "psnr", "ssim", "border", "chroma", "diversity"
-]
+    "fid", "kid", "pids", "uids", "percep", "l1", "psnr", "ssim", "border", "chroma", "diversity", "psnr_ab",
+    "colour", "js", "natural",
+]  # fmt: skip
 """What the evaluation of images measures, in the order of its columns."""
 RankingName = Literal["ap", "ap_normal", "auroc", "fpr95"]
 """What the evaluation of scores measures."""

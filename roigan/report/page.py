@@ -32,6 +32,12 @@ METHODS = {
     "mean": ("mean", "the mean of the training images, always"),
     "network": ("network", "the network's projection as it is, not searched from"),
     "optimisation": ("optimisation", "a search from a random z, without the network"),
+    "grey": ("grey", "the grey picture itself"),
+    "by_lightness": ("by L", "the mean colour of the training images at every lightness"),
+    "ridge": ("ridge", "a linear regression from 16x16 lightnesses to 16x16 colours"),
+    "nearest5": ("5 nearest", "the mean colours of the five training images of the nearest lightness"),
+    "welsh": ("Welsh", "colours of the nearest image, moved pixel by pixel (Welsh et al. 2002)"),
+    "random": ("random", "the colours of a random training image"),
     "champion": ("champion", "the model that had the alias when this one was evaluated"),
     "real": ("real", "the unmasked originals: the floor that a finite sample leaves; no competitor"),
     "nearest feature": ("nearest feature", "distance to the nearest training image in the judge's features"),
@@ -168,10 +174,21 @@ def chance_level(params: Params) -> float:
 
 def training_verdict(history: pd.DataFrame, dead: float) -> tuple[bool, str]:
     """(is it well, a sentence) on whether the discriminator gave the generator anything to learn from."""
-    if "D/adv" not in history.columns or history["D/adv"].dropna().empty or not dead:
+    if "D/adv" not in history.columns or history["D/adv"].dropna().empty:
         return True, "The history has no loss of D to judge."
     loss = history["D/adv"].dropna()
     late = loss.iloc[len(loss) // 2 :]
+    if not dead:  # a critic, whose loss is what it takes generated images to be more real by
+        if late.mean() >= 0:
+            return False, (
+                "The generator ran ahead: its images please the critic more than real ones do (D/adv "
+                f"{late.mean():.3f} on the average of the second half). Raise train.turns_d or train.lr_d, "
+                "or give the critic less weight."
+            )
+        return True, (
+            "The critic tells real images from generated ones: its loss D/adv went from "
+            f"{loss.iloc[0]:.2f} to {loss.iloc[-1]:.2f} (0 and above: a generator that ran ahead)."
+        )
     if ((late - dead).abs() < FLAT * dead).all():
         return False, (
             f"The discriminator is dead: its loss D/adv stays near {dead:.3g} (last {late.iloc[-1]:.3f}): "

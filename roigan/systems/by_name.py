@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from roigan.systems.chromagan.system import ChromaGAN
 from roigan.systems.dcgan.system import DCGAN
 from roigan.systems.glcic.system import GLCIC
 from roigan.systems.history_ad.system import HistoryAD
@@ -19,4 +20,5 @@ SYSTEMS: dict[str, type[System]] = {
     "glcic": GLCIC,
     "pixelwise": Pixelwise,
     "history_ad": HistoryAD,
+    "chromagan": ChromaGAN,
 }

@@ -26,6 +26,16 @@ class FeatureMaps(Protocol):
 NO_IMAGES = torch.empty(0, dtype=torch.uint8)
 
 
+class Teacher(Protocol):
+    """What stage `features` knows of classes (`features.classes`)."""
+
+    classes: int
+
+    def __call__(self, x: Tensor, labels: Tensor | None) -> Tensor:
+        """x [B, C, H, W] in [-1, 1], labels int64 [B] where the data has any -> what is in each image, a
+        distribution over the classes: [B, classes]."""
+
+
 class Given(NamedTuple):
     """What a system is built on beside its parameters."""
 
@@ -37,6 +47,8 @@ class Given(NamedTuple):
     """The states that the prior has kept of itself, in the order of time."""
     images: Tensor = NO_IMAGES
     """The training images, uint8 [N, S, S, C] on the device."""
+    teacher: Teacher | None = None
+    """What tells the classes of images, where params.yaml has any."""
 
 
 class Completion(NamedTuple):

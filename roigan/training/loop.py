@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from roigan.config import Params, TrainParams
+from roigan.features.classes import load_teacher
 from roigan.features.network import FeatureNetwork, load_features
 from roigan.files import paths
 from roigan.game import Nets, play
@@ -47,7 +48,8 @@ def train(params: Params, worker: Worker) -> str | None:
     perceptual = load_features(worker.root / paths.FEATURES).to(device)
     prior = Model.load(worker.root / paths.PRIOR).to(device) if params.prior else None
     states = load_states(worker.root / paths.PRIOR / "states", prior.config["states"]) if prior else []
-    system = SYSTEMS[params.model.system](params, Given(perceptual, prior, states, x_train))
+    teacher = load_teacher(worker.root / paths.FEATURES, perceptual, device)
+    system = SYSTEMS[params.model.system](params, Given(perceptual, prior, states, x_train, teacher))
     for net in system.nets.values():
         net.to(device)
     averages = {  # as they will be used

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from roigan.config.blocks import ModelParams
 from roigan.config.params import Params
+from roigan.config.systems.chromagan import ChromaGANModel, ChromaGANParams
 from roigan.config.systems.dcgan import DCGANModel, DCGANParams
 from roigan.config.systems.glcic import GLCICModel, GLCICParams
 from roigan.config.systems.history_ad import HistoryADModel, HistoryADParams
@@ -20,6 +21,7 @@ MODELS: dict[str, type[ModelParams]] = {
     "glcic": GLCICModel,
     "pixelwise": PixelwiseModel,
     "history_ad": HistoryADModel,
+    "chromagan": ChromaGANModel,
 }
 PARAMS: dict[str, type[Params]] = {
     "roigan": RoIGANParams,
@@ -29,4 +31,5 @@ PARAMS: dict[str, type[Params]] = {
     "glcic": GLCICParams,
     "pixelwise": PixelwiseParams,
     "history_ad": HistoryADParams,
+    "chromagan": ChromaGANParams,
 }

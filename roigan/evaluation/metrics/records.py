@@ -56,6 +56,17 @@ METRICS = {
         "chroma", "one", 2, "change of colour inside the region relative to the real image's; more are specks"
     ),
     "diversity": Metric("diversity", "high", 4, "how much images differ when z is drawn anew"),
+    "psnr_ab": Metric("PSNR ab", "high", 2, "the same of a, b of Lab alone (peak 255)"),
+    "colour": Metric(
+        "colour", "one", 2, "colourfulness (Hasler 2003) relative to real images; less is greyish"
+    ),
+    "js": Metric("JS", "low", 3, "divergence of the histogram of a, b from that of real images, in nats"),
+    "natural": Metric(
+        "natural",
+        "high",
+        3,
+        "share of images whose colours a judge takes for natural; of real ones 0.871",
+    ),
     "ap": Metric(
         "AP",
         "high",
@@ -70,6 +81,8 @@ METRICS = {
 }
 RANKING = ["ap", "ap_normal", "auroc", "fpr95"]
 """Of scores, not of images."""
+COLOURS = ["psnr_ab", "colour", "js", "natural"]
+"""Of interest where colours alone are generated."""
 CONSTRAINTS = ["mse_known", "satisfied"]
 """Of interest where known pixels may change."""
 
