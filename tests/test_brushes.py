@@ -165,11 +165,8 @@ def test_nothing_asked_moves_nothing() -> None:
 
 def test_a_stroke_is_followed_and_held_back() -> None:
     canvas, z0 = canvas_and_z()
-    target = [
-        colour(
-            canvas.G(placed(torch.randn(1, 16, generator=torch.Generator().manual_seed(4))))[0], square(8, 8)
-        )
-    ]
+    far = placed(torch.randn(1, 16, generator=torch.Generator().manual_seed(4)))
+    target = [colour(canvas.G(far)[0], square(8, 8))]
     apart = []
     for lam_s in (0.0, 0.5, 1e6):
         found = paint(canvas, target, z0, PaintParams(lam_s=lam_s), z0)

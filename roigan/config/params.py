@@ -18,7 +18,6 @@ from roigan.config.blocks import (
     LossParams,
     MaskParams,
     ModelParams,
-    PaintParams,
     PenaltyParams,
     ProjectParams,
     RegisterParams,
@@ -43,7 +42,6 @@ class Params(Block):
     `model` and `losses` whole, of the others what differs. None: there is none."""
     search: SearchParams = SearchParams()
     project: ProjectParams = ProjectParams()
-    paint: PaintParams = PaintParams()
     register_: RegisterParams = Field(default=RegisterParams(), alias="register")
     evaluate: EvaluateParams = EvaluateParams()
     control: ControlParams = ControlParams()
