@@ -28,8 +28,6 @@ Box = tuple[slice, slice]
 MAX_BYTES = 2**32  # twice what the largest picture that is read takes uncompressed
 LUMINANCE = np.array([[0.299], [0.587], [0.114]], np.float32)  # ITU-R 601, as in Pillow
 AT_ONCE = 2**20  # pixels that are looked at together: as floats they take 16 bytes each, and more
-    2**20
-)  # pixels of a picture that are looked at together: as floats they take 16 bytes each, and more
 
 
 # --- files ---
