@@ -69,6 +69,11 @@ def make_app(named: Mapping[str, Model], port: int, token: str | None = None) ->
         picture = opened(sha).picture
         return Response(await gate.run(lambda: preview(picture)), media_type=TYPES["png"])
 
+    @app.get("/api/pictures/{sha}/about")
+    async def describe_picture(sha: str) -> dict[str, Any]:
+        """What was said when the file was sent."""
+        return opened(sha).about
+
     @app.post("/api/mask", openapi_extra=FILE)
     async def read_mask(request: Request) -> dict[str, Any]:
         """A mask file as runs: row-major lengths, by turns of 0 (first) and 1."""
