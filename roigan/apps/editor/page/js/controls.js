@@ -2,6 +2,7 @@
 // would make.
 
 import * as api from "./api.js";
+import { bounds } from "./raster.js";
 import { fillings, live, preview, settle, whenIdle } from "./results.js";
 import { attempt, say } from "./say.js";
 import { change, chosen, controlsOf, isEmpty, modelOf, now, store } from "./store.js";
@@ -115,11 +116,18 @@ function keeper(row, name, kind, i) {
 
 // --- thumbnails ---
 
-/** Draws the n-th filling of a strip on a small canvas. */
-function put(thumbnail, strip, n) {
-  const side = strip.height;
-  Object.assign(thumbnail, { width: side, height: side });
-  thumbnail.getContext("2d").drawImage(strip, n * side, 0, side, side, 0, 0, side, side);
+const THUMBNAIL = 96; // pixels
+
+/** Draws the n-th filling of a strip on a small canvas: the region with a little around it. */
+function put(thumbnail, { strip, window }, n, { runs }) {
+  const size = strip.height, scale = size / window.side, box = bounds(runs, store.picture.width);
+  const side = Math.min(size, Math.max(size / 4, 1.15 * scale * Math.max(box.width, box.height)));
+  const corner = (middle) => Math.min(size - side, Math.max(0, middle * scale - side / 2));
+  const x = corner(box.left + box.width / 2 - window.left), y = corner(box.top + box.height / 2 - window.top);
+  Object.assign(thumbnail, { width: THUMBNAIL, height: THUMBNAIL });
+  const pen = thumbnail.getContext("2d");
+  pen.imageSmoothingQuality = "high";
+  pen.drawImage(strip, n * size + x, y, side, side, 0, 0, THUMBNAIL, THUMBNAIL);
 }
 
 function clearThumbnails() {
@@ -145,8 +153,8 @@ async function thumbnails(state, wanted) {
   });
   while (wishes.length && wanted()) {
     const some = wishes.splice(0, AT_ONCE);
-    const { strip } = await fillings(state, state.chosen, some.map(({ controls }) => controls));
-    if (wanted()) some.forEach(({ target }, n) => put(target, strip, n));
+    const filled = await fillings(state, state.chosen, some.map(({ controls }) => controls));
+    if (wanted()) some.forEach(({ target }, n) => put(target, filled, n, state.regions[state.chosen]));
   }
 }
 
@@ -162,18 +170,18 @@ export async function throwDice() {
     const drawn = await api.draw(region.model, seeds);
     const kept = (kind, own) => own.map((value, i) => (region.keep[kind][i] ? region[kind][i] : value));
     const thrown = drawn.map(({ seed, c, k }) => ({ seed, c: kept("c", c), k: kept("k", k) }));
-    const { strip } = await fillings(state, state.chosen, thrown);
+    const filled = await fillings(state, state.chosen, thrown);
     if (chosen()?.id !== region.id) return;
     dice = thrown;
-    element("dice-row").replaceChildren(...dice.map((controls, n) => die(controls, n, strip)));
+    element("dice-row").replaceChildren(...dice.map((controls, n) => die(controls, n, filled)));
     say("Eight fillings; pick one.");
   });
 }
 
-function die(controls, n, strip) {
+function die(controls, n, filled) {
   const button = copyOf("die");
   button.setAttribute("aria-label", `Filling ${n + 1} of ${DICE}`);
-  put(button.querySelector("canvas"), strip, n);
+  put(button.querySelector("canvas"), filled, n, chosen());
   button.addEventListener("click", () => {
     element("dice-row").querySelectorAll("button").forEach((other) => other.removeAttribute("aria-current"));
     button.setAttribute("aria-current", "true");

@@ -8,7 +8,7 @@ import { showRegions } from "./regions.js";
 import { live, onResult, update } from "./results.js";
 import { attempt } from "./say.js";
 import { go, now, onChange, redo, store, undo } from "./store.js";
-import { setSize, takeTool, tools } from "./tools.js";
+import { setSize, sizeAt, takeTool, tools } from "./tools.js";
 import { draw, fit, view, zoomBy } from "./view.js";
 
 const element = (id) => document.getElementById(id);
@@ -40,7 +40,7 @@ document.querySelectorAll("#tools [data-tool]").forEach((button) => {
 document.querySelectorAll("#more button").forEach((button) => {
   button.addEventListener("click", () => element("more").hidePopover());
 });
-element("size").addEventListener("input", ({ target }) => setSize(target.valueAsNumber));
+element("size").addEventListener("input", ({ target }) => setSize(sizeAt(target.valueAsNumber)));
 element("on-screen").addEventListener("change", ({ target }) => (tools.onScreen = target.checked));
 element("wipe").addEventListener("input", ({ target }) => {
   view.wipe = target.valueAsNumber / 100;

@@ -32,9 +32,14 @@ export function takeTool(name) {
 export const brushSize = () =>
   Math.max(1, Math.round(tools.onScreen ? tools.size / view.zoom : tools.size));
 
+/** A size from 0 to 1 along the slider, whose steps grow with the brush. */
+export const sizeAt = (share) => LARGEST ** share;
+
 export function setSize(size) {
   tools.size = Math.min(LARGEST, Math.max(1, Math.round(size)));
-  document.getElementById("size").value = tools.size;
+  const range = document.getElementById("size");
+  range.value = Math.log(tools.size) / Math.log(LARGEST);
+  range.setAttribute("aria-valuetext", `${tools.size} pixels`);
   document.getElementById("size-shown").value = tools.size;
   if (view.pointer) view.pointer.size = brushSize();
   draw();
