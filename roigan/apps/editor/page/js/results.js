@@ -17,15 +17,11 @@ let moves = 0; // counts slider events: an answer to an older one is dropped
 
 export const onResult = (listener) => (show = listener);
 
-/** The exact result of a state: {left, top, width, height, bitmap}, or null where nothing is generated. */
+/** The exact result of a state: {left, top, width, height, bitmap}. */
 async function exact(state) {
   if (results.has(state.regions)) return results.get(state.regions);
-  const regions = plain(state.regions);
-  let result = null;
-  if (regions.some((region) => region.shown)) {
-    const box = await api.renderBox(store.picture.sha256, regions);
-    result = { ...box, bitmap: await createImageBitmap(decoded(box.png)) };
-  }
+  const box = await api.renderBox(store.picture.sha256, plain(state.regions));
+  const result = { ...box, bitmap: await createImageBitmap(decoded(box.png)) };
   results.set(state.regions, result);
   return result;
 }
@@ -35,6 +31,7 @@ const decoded = (png) => new Blob([Uint8Array.from(atob(png), (letter) => letter
 /** Shows the exact result of the present state as soon as it is there; unless `force`, only in live mode. */
 export function update(force = false) {
   const state = now();
+  if (!plain(state.regions).some((region) => region.shown)) results.set(state.regions, null);
   if (results.has(state.regions)) return show({ state, result: results.get(state.regions) });
   if (!live.on && !force) return show({ state, waiting: true });
   return exactly.run(async () => {
@@ -42,10 +39,13 @@ export function update(force = false) {
     say("Generating …");
     const result = await attempt(() => exact(state));
     if (result === undefined || stale(state)) return; // refused, or late
-    say(result ? "Done." : "");
+    say("Done.");
     show({ state, result });
   });
 }
+
+/** Whether the exact result of the present state is there. */
+export const isSettled = () => results.has(now().regions);
 
 /** What the model of a region sees, once the regions before it are filled. */
 async function seenBy(state, index) {

@@ -169,45 +169,59 @@ function paintWipe(ratio) {
 function paintRegion(region, index, ratio) {
   const drawn = view.stroke?.region === region ? view.stroke : null;
   if (!region.shown || (!drawn && isEmpty(region))) return;
-  const { width, height } = canvas, sheet = drawn ? drawn.sheet : maskOf(region);
-  const layer = (paintOn) => {
-    const made = new OffscreenCanvas(width, height), pen = made.getContext("2d");
-    paintOn(pen);
-    return made;
-  };
-  const flat = layer((pen) => {
-    onto(pen, ratio);
-    pen.imageSmoothingEnabled = false;
-    pen.drawImage(sheet, 0, 0, store.picture.width, store.picture.height);
-  });
-  const colour = HUE(region.hue), strong = index === view.state.chosen;
-  const ring = (radius, paint) =>
-    layer((pen) => {
-      for (let i = 0; i < 8; i++) {
-        pen.drawImage(flat, radius * Math.cos((i * Math.PI) / 4), radius * Math.sin((i * Math.PI) / 4));
-      }
-      pen.globalCompositeOperation = "destination-out";
-      pen.drawImage(flat, 0, 0);
-      pen.globalCompositeOperation = "source-in";
-      pen.fillStyle = paint;
-      pen.fillRect(0, 0, width, height);
-    });
   context.setTransform(1, 0, 0, 1, 0, 0);
-  if (drawn || view.hatched) {
-    context.drawImage(
-      layer((pen) => {
-        pen.drawImage(flat, 0, 0);
-        pen.globalCompositeOperation = "source-in";
-        pen.fillStyle = hatch(colour, region.hue, ratio);
-        pen.fillRect(0, 0, width, height);
-      }),
-      0,
-      0,
-    );
-  }
-  context.drawImage(ring((strong ? 3 : 2) * ratio, "#fffd"), 0, 0);
-  context.drawImage(ring((strong ? 2 : 1) * ratio, colour), 0, 0);
+  context.drawImage(drawn ? hatching(drawn.sheet, region, ratio) : trim(region, index, ratio), 0, 0);
   onto(context, ratio);
+}
+
+const trims = new Map(); // by runs: what was painted last, and for which view
+
+function trim(region, index, ratio) {
+  const strong = index === view.state.chosen, { width, height } = canvas;
+  const key = [view.zoom, view.x, view.y, width, height, strong, view.hatched, region.hue].join();
+  if (trims.get(region.runs)?.key !== key) {
+    const sheet = view.hatched ? hatching(maskOf(region), region, ratio) : layer();
+    const flat = stencil(maskOf(region), ratio), pen = sheet.getContext("2d");
+    pen.drawImage(ring(flat, (strong ? 3 : 2) * ratio, "#fffd"), 0, 0);
+    pen.drawImage(ring(flat, (strong ? 2 : 1) * ratio, HUE(region.hue)), 0, 0);
+    trims.set(region.runs, { key, sheet });
+    if (trims.size > MOST_MASKS) trims.delete(trims.keys().next().value);
+  }
+  return trims.get(region.runs).sheet;
+}
+
+const layer = () => new OffscreenCanvas(canvas.width, canvas.height);
+
+/** A mask at its place on the screen. */
+function stencil(mask, ratio) {
+  const sheet = layer(), pen = sheet.getContext("2d");
+  onto(pen, ratio);
+  pen.imageSmoothingEnabled = false;
+  pen.drawImage(mask, 0, 0, store.picture.width, store.picture.height);
+  return sheet;
+}
+
+/** Paints what is opaque of a layer. */
+function dyed(sheet, paint) {
+  const pen = sheet.getContext("2d");
+  pen.setTransform(1, 0, 0, 1, 0, 0);
+  pen.globalCompositeOperation = "source-in";
+  pen.fillStyle = paint;
+  pen.fillRect(0, 0, sheet.width, sheet.height);
+  pen.globalCompositeOperation = "source-over";
+  return sheet;
+}
+
+const hatching = (mask, { hue }, ratio) => dyed(stencil(mask, ratio), hatch(HUE(hue), hue, ratio));
+
+function ring(flat, radius, paint) {
+  const sheet = layer(), pen = sheet.getContext("2d");
+  for (let i = 0; i < 8; i++) {
+    pen.drawImage(flat, radius * Math.cos((i * Math.PI) / 4), radius * Math.sin((i * Math.PI) / 4));
+  }
+  pen.globalCompositeOperation = "destination-out";
+  pen.drawImage(flat, 0, 0);
+  return dyed(sheet, paint);
 }
 
 const HATCHES = [[1, 1], [1, -1], [1, 0], [0, 1]];
