@@ -203,5 +203,8 @@ element("model").addEventListener("change", ({ target }) => {
   change("Model", controlsOf(model));
 });
 element("context").addEventListener("input", ({ target }) => (element("context-shown").value = `${target.value} ×`));
-element("context").addEventListener("change", ({ target }) => change("Context", { context: target.valueAsNumber }));
+element("context").addEventListener("change", ({ target }) => {
+  const context = target.valueAsNumber;
+  if (context !== chosen().context) change("Context", { context });
+});
 element("dice").addEventListener("click", throwDice);
