@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 BATCH, PIXELS = 32, 2**24  # pictures completed at once, and pixels of theirs, where these are reached earlier
 SEEDS = 2**63  # torch takes seeds below this
+MODEL = "models:/NAME@ALIAS, models:/NAME/VERSION, or a model folder"
 
 
 def main() -> None:
@@ -59,9 +60,11 @@ def parser() -> Parser:
     complete = commands.add_parser("complete", help="generate new content where a mask is white")
     complete.set_defaults(command=run_complete)
     add = complete.add_argument
-    add("--model", required=True, help="models:/NAME@ALIAS, models:/NAME/VERSION, or a model folder")
+    add("--model", required=True, nargs="+", help=f"{MODEL}; several: with --recipe")
     add("--image", required=True, type=Path, help="a picture of any size and mode, or a folder of pictures")
-    add("--mask", type=Path, help="white (>= 128): generate; a folder: paired by file name")
+    where = complete.add_mutually_exclusive_group()
+    where.add_argument("--mask", type=Path, help="white (>= 128): generate; a folder: paired by file name")
+    where.add_argument("--recipe", type=Path, help="what `roigan edit` saved: regions, seeds, sliders, codes")
     add(
         "--colour",
         action="store_true",
@@ -99,7 +102,7 @@ def parser() -> Parser:
     generate = commands.add_parser("generate", help="make pictures from nothing but their seeds")
     generate.set_defaults(command=run_generate)
     add = generate.add_argument
-    add("--model", required=True, help="models:/NAME@ALIAS, models:/NAME/VERSION, or a model folder")
+    add("--model", required=True, help=MODEL)
     add("--out", required=True, type=Path, help="a folder; it gets SEED.png each")
     add("--seed", nargs="+", type=_seed, default=[0], metavar="N", help="one picture each (default 0)")
 
@@ -137,6 +140,17 @@ def parser() -> Parser:
     add("--seed", type=_seed, default=0, metavar="N")
     add("--out", required=True, type=Path, help="a .png or .tif file; without --image, .png")
 
+    edit = commands.add_parser("edit", help="draw regions and move sliders in the browser")
+    edit.set_defaults(command=run_edit)
+    add = edit.add_argument
+    add("--model", required=True, nargs="+", help=f"{MODEL}; several: the page has all of them")
+    add(
+        "--host",
+        default="127.0.0.1",
+        help="another address is open to others, with a token (default 127.0.0.1)",
+    )
+    add("--port", type=_port, default=8421, help="0: a free one (default 8421)")
+
     params = commands.add_parser("params", help="write the values of a preset into params.yaml")
     params.set_defaults(command=run_params)
     params.add_argument(
@@ -164,11 +178,11 @@ def parser() -> Parser:
     history.add_argument("name")
     release = actions.add_parser("release", help="write a model's weights in half the size into a folder")
     release.set_defaults(command=run_release)
-    release.add_argument("model", help="models:/NAME@ALIAS, models:/NAME/VERSION, or a model folder")
+    release.add_argument("model", help=MODEL)
     release.add_argument("folder", type=Path)
     export = actions.add_parser("export", help="write a model as one file that runs with torch alone")
     export.set_defaults(command=run_export)
-    export.add_argument("model", help="models:/NAME@ALIAS, models:/NAME/VERSION, or a model folder")
+    export.add_argument("model", help=MODEL)
     export.add_argument("file", type=Path, help="a .pt2 file")
     return top
 
@@ -190,6 +204,12 @@ def _seed(text: str) -> int:
     return int(text)
 
 
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port, a number from 0 to 65535")
+    return int(text)
+
+
 def _context(text: str) -> float:
     try:
         value = float(text)
@@ -208,6 +228,11 @@ def run_complete(arguments: argparse.Namespace) -> None:
     be."""
     from roigan.inference.jobs import Failures, pairs, read_batches
 
+    if arguments.recipe:
+        run_recipe(arguments)
+        return
+    if len(arguments.model) > 1:
+        raise UserError("several models are for --recipe; name one")
     seeds = list(dict.fromkeys(arguments.seed))
     if not (arguments.mask or arguments.colour):
         raise UserError("--mask is missing: it says where to generate; only --colour takes whole pictures")
@@ -221,7 +246,7 @@ def run_complete(arguments: argparse.Namespace) -> None:
     from roigan.inference.inpaint import check_seeds, complete_pictures, controls, ready
     from roigan.inference.latent_search import completing
 
-    model = completing(load_model(arguments.model), search_params(arguments.search))
+    model = completing(load_model(arguments.model[0]), search_params(arguments.search))
     controls(model, arguments.c, arguments.k)  # complain before anything is read
     check_seeds(model, seeds, arguments.colour)
     noted = False
@@ -243,6 +268,35 @@ def run_complete(arguments: argparse.Namespace) -> None:
                         save_picture(picture, job.outs[seed])
                 progress.update(len(batch))
     failed.complain()
+
+
+def run_recipe(arguments: argparse.Namespace) -> None:
+    """Do to one picture or a folder of them what was done in the editor; UserError at the end where some
+    cannot be."""
+    from roigan.apps.recipe import read_recipe, replay
+    from roigan.inference.jobs import Failures, pairs
+
+    own = [arguments.c, arguments.k] == [None, None] and (arguments.seed, arguments.context) == ([0], 2.0)
+    if not own or arguments.same_z:
+        raise UserError("a recipe has its own seeds, sliders, codes and contexts; leave out those options")
+    recipe = read_recipe(arguments.recipe)
+    jobs = pairs(arguments.image, arguments.recipe, arguments.out)
+    models = {model.sha256: model for model in map(load_model, arguments.model)}
+    failed = Failures(len(jobs))
+    replay(recipe, models, jobs, failed)
+    failed.complain()
+
+
+def run_edit(arguments: argparse.Namespace) -> None:
+    """Serve the editor until Ctrl-C."""
+    from roigan.apps.editor.serve import serve
+
+    serve({_short_name(name): load_model(name) for name in arguments.model}, arguments.host, arguments.port)
+
+
+def _short_name(reference: str) -> str:
+    """How the page calls a model: a folder by its last name, since no path of the machine is shown."""
+    return reference if reference.startswith("models:/") else Path(reference).resolve().name
 
 
 def run_generate(arguments: argparse.Namespace) -> None:
