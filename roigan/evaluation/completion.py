@@ -32,12 +32,13 @@ from roigan.evaluation.metrics.diversity import diversity
 from roigan.evaluation.metrics.ids import p_ids_and_u_ids
 from roigan.evaluation.metrics.pixels import l1, psnr, ssim
 from roigan.evaluation.metrics.records import CONSTRAINTS, METRICS
+from roigan.evaluation.metrics.sharpness import contrast
 from roigan.features.network import FeatureNetwork
 from roigan.images.arrays import to_float, to_uint8
 from roigan.systems.model import Model
 
 COLUMNS = ["method", "mask", "n", *(name for name in METRICS if name not in CONSTRAINTS)]
-RATIOS = {"border": jump, "chroma": variation}  # a sum over completed images by that over real ones
+RATIOS = {"border": jump, "chroma": variation, "sharpness": contrast}  # a sum, by that over real images
 MEANS = ["l1", "psnr", "ssim", "percep", *CONSTRAINTS]  # over images
 RESIDUAL = 0.01  # of a known coordinate, on the scale [-1, 1]: half a unit of L
 SMALLEST = 4  # test images: two halves, each with a covariance

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from roigan.corruptions.corruption import Corruption
 from roigan.images.colours import chroma
 
 
@@ -39,3 +40,10 @@ def l1(y: Tensor, x: Tensor) -> Tensor:
 def known_error(G: Tensor, x: Tensor, M: Tensor) -> Tensor:
     """|(1-M) (x - G)|^2, summed over pixels and channels, mean over images; G, x: [B, C, H, W]."""
     return ((1 - M) * (x - G)).square().sum((1, 2, 3)).mean()
+
+
+def known_l1(G: Tensor, x: Tensor, corruption: Corruption) -> Tensor:
+    """|(1-M) (T(G) - T(x))|, mean over the known coordinates and over images; G, x: [B, C, H, W]."""
+    residual = corruption.residual(G, x)  # [B, C', H, W]
+    known = (1 - corruption.M).expand_as(residual)
+    return (residual.sum((1, 2, 3)) / known.sum((1, 2, 3))).mean()

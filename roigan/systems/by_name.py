@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from roigan.systems.conditional_dcgan.system import ConditionalDCGAN
 from roigan.systems.dcgan.system import DCGAN
 from roigan.systems.glcic.system import GLCIC
 from roigan.systems.interface import System
@@ -10,6 +11,7 @@ from roigan.systems.roigan.system import RoIGAN
 
 SYSTEMS: dict[str, type[System]] = {
     "roigan": RoIGAN,
+    "conditional_dcgan": ConditionalDCGAN,
     "dcgan": DCGAN,
     "glcic": GLCIC,
     "pixelwise": Pixelwise,

@@ -55,6 +55,12 @@ METRICS = {
     "chroma": Metric(
         "chroma", "one", 2, "change of colour inside the region relative to the real image's; more are specks"
     ),
+    "sharpness": Metric(
+        "sharpness",
+        "one",
+        2,
+        "change of brightness inside the region relative to the real image's; less is blur",
+    ),
     "diversity": Metric("diversity", "high", 4, "how much images differ when z is drawn anew"),
     "mse_known": Metric("MSE", "low", 4, "squared error at known pixels on the scale [-1, 1]"),
     "satisfied": Metric("satisfied", "high", 3, "share of known pixels whose squared error is below 0.1"),
