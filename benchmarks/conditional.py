@@ -1,0 +1,266 @@
+"""Conditional DCGAN's claims (Prach 2018): short trainings beside trivial rivals, one row each.
+
+    python -m benchmarks.conditional mnist FOLDER      # conditional-mnist, twenty short runs a seed
+    python -m benchmarks.conditional faces64 FOLDER    # conditional-faces64
+    python -m benchmarks.conditional colour64 FOLDER   # essay-colour64
+
+FOLDER is a project whose stages `prepare` and `features` have run with that preset. One run after the other,
+in this process on one core; rows that are in docs/results/conditional.csv are not computed again; seeds come
+in the outer loop. The first seed's models stay in FOLDER/models/SETTING.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from benchmarks.conditional_labels import Labels
+from benchmarks.measuring import provenance
+from roigan.config import Params, changed, load_params
+from roigan.corruptions.corruption import Corruption
+from roigan.corruptions.sampling import sample
+from roigan.evaluation.completion import measure
+from roigan.evaluation.methods import Completer, fast_marching, generated, nearest, whole
+from roigan.evaluation.metrics import fid
+from roigan.features.network import load_features
+from roigan.files import paths
+from roigan.images.arrays import load_split, load_statistics, to_float, to_uint8
+from roigan.images.blending import complete, membrane
+from roigan.losses.reconstruction import known_l1
+from roigan.systems.model import Model
+from roigan.training.loop import train
+from roigan.training.worker import Worker
+
+RESULTS = Path("docs/results/conditional.csv")
+KEY = ["dataset", "system", "setting", "seed"]
+METRICS = ["fid", "kid", "pids", "l1", "psnr", "border", "chroma", "sharpness", "diversity"]
+OWN = "conditional_dcgan"
+LOOKS, LOOKED = 8, 500  # over a training, and images in each, for what becomes of FID
+L1 = {"losses.adv": 0.0, "losses.lam": 0.0, "losses.whole": 1.0}
+BASE = "lam 100"
+
+
+def rows(known: int, size: int) -> dict[str, Any]:
+    """So many rows known."""
+    return {"model.known_rows": known, "masks.known_share": known / size}
+
+
+class Sweep(NamedTuple):
+    """What is trained on a data set, and for how long."""
+
+    seeds: int
+    limit: int
+    """Test images."""
+    short: dict[str, Any]
+    settings: dict[str, dict[str, Any]]
+
+
+SWEEPS = {
+    "mnist": Sweep(
+        3, 2000, {"model.width": 0.25, "train.steps": 1200, "train.batch_size": 64, "train.decay": 0.25},
+        {
+            BASE: {},
+            "L1 alone": L1,
+            **{f"lam {lam:g}": {"losses.lam": lam} for lam in (0.0, 1.0, 10.0, 1000.0)},
+            "forced": {"model.forced": True},
+            **{f"lam 100, whole {w:g}": {"losses.whole": w} for w in (1.0, 10.0, 100.0)},
+            "lam 50": {"losses.lam": 50.0},
+            "turns 1": {"losses.turns": 1},
+            "13 rows": rows(13, 28),
+            "4 rows": rows(4, 28),
+            "z 10": {"model.noise": 10},
+            "z 1000": {"model.noise": 1000},
+            "z quiet": {"model.noise_scale": 0.2},
+            "any mask": {"model.known_rows": None},
+        },
+    ),
+    "faces64": Sweep(
+        1, 955, {"train.steps": 3000},
+        {
+            BASE: {},
+            "L1 alone": L1,
+            "z 4000, 12 rows": {"model.noise": 4000, **rows(12, 64)},
+            "12 rows": rows(12, 64),
+            "z loud": {"model.noise_scale": 8.7},
+            "forced": {"model.forced": True},
+        },
+    ),
+    "colour64": Sweep(1, 955, {}, {BASE: {}, "L1 alone": L1}),
+}  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("dataset", choices=SWEEPS)
+    parser.add_argument("folder", type=Path)
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    sweep, folder = SWEEPS[asked.dataset], asked.folder
+    base = changed(load_params(folder / "params.yaml"), sweep.short)
+    base = changed(base, {"train.num_workers": 0, "evaluate.limit": sweep.limit})
+    about = {**provenance(torch.device("cpu")), "data": load_statistics(folder / paths.PREPARED)["data"]}
+    exams: dict[str, Exam] = {}
+    for seed in range(sweep.seeds):
+        for setting, changes in sweep.settings.items():
+            key = {"dataset": asked.dataset, "setting": setting, "seed": seed}
+            if (asked.dataset, OWN, setting, seed) in measured():
+                continue
+            params = changed(base, {**changes, "train.seed": seed})
+            region = f"{params.masks.known_rows(params.data.image_size)} rows"
+            if region not in exams:
+                exams[region] = Exam(folder, params)
+            exam = exams[region]
+            found = trained(params, exam, folder / "models" / setting if seed == 0 else None)
+            store([{**key, **row, **about} for row in found])
+            if (asked.dataset, "mean", region, 0) not in measured():
+                rivals = exam.scores(exam.rivals()) + exam.label_rivals()
+                store([{**key, "setting": region, **row, **about} for row in rivals])
+
+
+def measured() -> set[tuple[Any, ...]]:
+    """The keys of the rows that are there."""
+    if not RESULTS.is_file():
+        return set()
+    return set(pd.read_csv(RESULTS)[KEY].itertuples(index=False, name=None))
+
+
+def store(found: list[dict[str, Any]]) -> None:
+    """Append rows."""
+    new = pd.DataFrame(found)
+    new = new[[*KEY, *(name for name in new if name not in KEY)]]
+    table = pd.concat([pd.read_csv(RESULTS), new]) if RESULTS.is_file() else new
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(RESULTS, index=False, float_format="%.5g")
+    print(new.iloc[:, : 4 + len(METRICS)].to_string(index=False), file=sys.stderr, flush=True)
+
+
+class Exam:
+    """The test images under one mask, the same for all settings that leave the same."""
+
+    def __init__(self, folder: Path, params: Params) -> None:
+        self.folder, self.params, prepared = folder, params, folder / paths.PREPARED
+        self.train, self.test = (np.asarray(load_split(prepared, split)) for split in ("train", "test"))
+        (self.family,) = params.masks.evaluate
+        size, share = params.data.image_size, params.masks.known_share
+        self.M = sample(self.family, 1, size, torch.Generator().manual_seed(0), share)
+        self.space = params.model.coordinates
+        self.judge = load_features(folder / paths.JUDGE)
+        self.labels = Labels(folder, self.M) if params.data.source == "mnist" else None
+
+    def scores(self, completions: Mapping[str, Completer]) -> list[dict[str, Any]]:
+        """A row per method, and one of real images."""
+        table = measure(
+            completions, self.test, {self.family: self.M}, self.judge, self.params.evaluate, space=self.space
+        ).table
+        rows = [{"system": row["method"], **{m: row[m] for m in METRICS}} for _, row in table.iterrows()]
+        for row in rows:
+            if self.labels and row["system"] in completions:
+                row |= self.labels.scores(completions[row["system"]])
+        return rows
+
+    def rivals(self) -> dict[str, Completer]:
+        """What needs no network."""
+        mean = to_float(np.rint(self.train.mean(0)).astype(np.uint8)[None])
+        pasted = self._completer(lambda x, M, generator: mean.expand_as(x))
+        if self.space != "identity":  # nothing of an image is known in its own coordinates: no nearest one
+            return {"mean": pasted, "fmm": fast_marching(3, self.space)}
+        blended = blend(lambda x, M, generator: mean.expand_as(x))
+        return {
+            "mean": pasted,
+            "mean, membrane": blended,
+            "nearest": nearest(self.train),
+            "fmm": fast_marching(3),
+        }
+
+    def label_rivals(self) -> list[dict[str, Any]]:
+        """What needs no picture."""
+        return [{"system": name, **row} for name, row in self.labels.rivals().items()] if self.labels else []
+
+    def known(self, model: Model) -> float:
+        """|A(G) - x'|, a mean over known coordinates."""
+        x = to_float(self.test[:LOOKED])
+        M = self.M.expand(len(x), -1, -1, -1)
+        G = whole(model)(x, M, torch.Generator().manual_seed(0))
+        return known_l1(G, x, Corruption.region(self.space, M)).item()
+
+    def look(self, model: Model) -> float:
+        """FID of a few completed images through the training's own network."""
+        features = load_features(self.folder / paths.FEATURES)
+        x = to_float(self.test[:LOOKED])
+        y = generated(model)(x, self.M.expand(len(x), -1, -1, -1), torch.Generator().manual_seed(0))
+        real = fid.statistics(features.embed_images(self.test[LOOKED : 2 * LOOKED]))
+        return fid.distance(fid.statistics(features.embed_images(to_uint8(y))), real)
+
+    def _completer(self, make: Completer) -> Completer:
+        def fill(x: Tensor, M: Tensor, generator: torch.Generator) -> Tensor:
+            return Corruption.region(self.space, M).complete(x, make(x, M, generator))
+
+        return fill
+
+
+def blend(make: Completer) -> Completer:
+    """A filling that meets its surroundings."""
+
+    def fill(x: Tensor, M: Tensor, generator: torch.Generator) -> Tensor:
+        return complete(x, membrane(x * (1 - M), make(x, M, generator), M), M)
+
+    return fill
+
+
+def best_of(model: Model, n: int) -> Completer:
+    """Of n fillings the one that D finds most real (end of section 4.3)."""
+    once = generated(model)
+
+    def fill(x: Tensor, M: Tensor, generator: torch.Generator) -> Tensor:
+        made = torch.stack([once(x, M, generator) for _ in range(n)])  # [n, B, C, S, S]
+        scores = torch.stack([model.score(y) for y in made])  # [n, B]
+        return made[scores.argmax(0), torch.arange(len(x))]
+
+    return fill
+
+
+def trained(params: Params, exam: Exam, keep: Path | None) -> list[dict[str, Any]]:
+    """Train once; a row of what came of it, and for the base setting its variants in use."""
+    looks: list[float] = []
+    history: list[dict[str, Any]] = []
+
+    def look(row: dict[str, Any], checkpoint: Path | None) -> None:
+        assert checkpoint
+        history.append(row)
+        looks.append(exam.look(Model.load(checkpoint / "model")))
+
+    every = max(1, params.train.steps // LOOKS)
+    params = changed(params, {"train.report_every": every, "train.sample_every": LOOKS})
+    with tempfile.TemporaryDirectory() as scratch:
+        worker = Worker("sweep", exam.folder.resolve(), look, Path(scratch) / "run")
+        if failure := train(params, worker):
+            return [{"system": OWN, "failure": failure}]
+        model = Model.load(Path(scratch) / "run" / "model")
+        if keep:
+            shutil.copytree(Path(scratch) / "run" / "model", keep, dirs_exist_ok=True)
+    methods: dict[str, Completer] = {OWN: generated(model)}
+    if keep and keep.name == BASE:
+        if exam.space == "identity":
+            methods["membrane"] = blend(whole(model))
+        methods |= {f"best of {n}": best_of(model, n) for n in (4, 16)}
+    seconds = params.train.batch_size * params.train.steps / np.mean([row["images_per_s"] for row in history])
+    more = {
+        "known": exam.known(model), "steps": params.train.steps, "seconds": seconds,
+        "D/adv": history[-1].get("D/adv"), "look_best": min(looks), "look_last": looks[-1],
+    }  # fmt: skip
+    scored = [row for row in exam.scores(methods) if row["system"] != "real"]
+    return [row | more if row["system"] == OWN else row for row in scored]
+
+
+if __name__ == "__main__":
+    main()
