@@ -73,7 +73,7 @@ SWEEPS = {
             "L1 alone": L1,
             **{f"lam {lam:g}": {"losses.lam": lam} for lam in (0.0, 1.0, 10.0, 1000.0)},
             **{f"lam 100, whole {w:g}": {"losses.whole": w} for w in (10.0, 100.0)},
-            "z quiet": {"model.noise_scale": 0.2},  # as quiet as beside 24 rows of a face: 0.03 of the variance
+            "z quiet": {"model.noise_scale": 0.2},  # 0.03 of the variance: as beside 24 rows of a face
             "4 rows": rows(4, 28),
             "forced": {"model.forced": True},
             "any mask": {"model.known_rows": None},

@@ -1,4 +1,4 @@
-"""Conditional DCGAN: counts of the essay's table, what G hears, what each loss asks for, Theorem 2, bad input."""
+"""Conditional DCGAN: counts of the essay's table, what G hears, each loss, Theorem 2, masks, bad input."""
 
 from __future__ import annotations
 
@@ -53,9 +53,7 @@ def test_parameter_counts_of_the_table() -> None:
         return size_of(Generator(64, 3, narrow(width=1.0, **changes)))
 
     assert G(known_rows=24) == 42_883_651
-    assert (
-        G(known_rows=24) - G(known_rows=23) == 3 * 64 * 8192
-    )  # the dense layer hears every number by itself
+    assert G(known_rows=24) - G(known_rows=23) == 3 * 64 * 8192  # a weight per number
     assert G(known_rows=0, space="lab") == pytest.approx(38.7e6, rel=1e-3)
     assert G(known_rows=12, noise=4000) == pytest.approx(55.9e6, rel=2e-3)
     assert G(known_rows=None) == pytest.approx(15.0e6, rel=3e-3)
@@ -157,8 +155,9 @@ def test_d_sees_whole_images_or_merged_ones_where_g_is_forced(small: Small, forc
     of_g, (real, fake) = seen[0], seen[-1].chunk(2)
     assert torch.equal(real, made.x)
     assert torch.equal(fake, of_g)
-    equal = torch.equal(torch.where(made.M > 0.5, made.x, of_g), made.x)
-    assert equal is forced  # its known rows are those of x, bit for bit
+    given = made.conditioning
+    merged = torch.equal(of_g * (1 - made.M), given * (1 - made.M))
+    assert merged is forced  # known rows are those that G was given, bit for bit
 
 
 def test_a_forced_g_is_asked_for_the_unknown_part_alone(small: Small) -> None:
@@ -246,7 +245,7 @@ def test_theorem_2_the_true_conditional_is_the_optimum(toy: tuple[Tensor, Tensor
         loss.backward()
         optimizer.step()
     found = logits.detach().softmax(1).unflatten(1, (4, 4))
-    assert loss.item() == pytest.approx(-math.log(4), abs=2e-3)
+    assert loss.item() == pytest.approx(-math.log(4), abs=1e-2)
     assert (found - truth).abs().max() < 0.05
 
 
