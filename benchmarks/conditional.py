@@ -154,6 +154,7 @@ class Exam:
         size, share = params.data.image_size, params.masks.known_share
         self.M = sample(self.family, 1, size, torch.Generator().manual_seed(0), share)
         self.space = params.model.coordinates
+        self.blends = self.space == "identity" and size & (size - 1) == 0  # the membrane halves the side
         self.judge = load_features(folder / paths.JUDGE)
         self.labels = Labels(folder, self.M) if params.data.source == "mnist" else None
 
@@ -174,13 +175,10 @@ class Exam:
         pasted = self._completer(lambda x, M, generator: mean.expand_as(x))
         if self.space != "identity":  # nothing of an image is known in its own coordinates: no nearest one
             return {"mean": pasted, "fmm": fast_marching(3, self.space)}
-        blended = blend(lambda x, M, generator: mean.expand_as(x))
-        return {
-            "mean": pasted,
-            "mean, membrane": blended,
-            "nearest": nearest(self.train),
-            "fmm": fast_marching(3),
-        }
+        rivals = {"mean": pasted, "nearest": nearest(self.train), "fmm": fast_marching(3)}
+        if self.blends:
+            rivals["mean, membrane"] = blend(lambda x, M, generator: mean.expand_as(x))
+        return rivals
 
     def label_rivals(self) -> list[dict[str, Any]]:
         """What needs no picture."""
@@ -250,7 +248,7 @@ def trained(params: Params, exam: Exam, keep: Path | None) -> list[dict[str, Any
             shutil.copytree(Path(scratch) / "run" / "model", keep, dirs_exist_ok=True)
     methods: dict[str, Completer] = {OWN: generated(model)}
     if keep and keep.name == BASE:
-        if exam.space == "identity":
+        if exam.blends:
             methods["membrane"] = blend(whole(model))
         methods |= {f"best of {n}": best_of(model, n) for n in (4, 16)}
     seconds = params.train.batch_size * params.train.steps / np.mean([row["images_per_s"] for row in history])
