@@ -84,7 +84,7 @@ SWEEPS = {
         },
     ),
     "faces64": Sweep(
-        1, 955, {"train.steps": 600},
+        1, 955, {"train.steps": 400},
         {
             BASE: {},
             "L1 alone": L1,
@@ -94,7 +94,7 @@ SWEEPS = {
             "forced": {"model.forced": True},
         },
     ),
-    "colour64": Sweep(1, 900, {"train.steps": 600}, {BASE: {}, "L1 alone": L1}),
+    "colour64": Sweep(1, 600, {"train.steps": 400}, {BASE: {}, "L1 alone": L1}),
 }  # fmt: skip
 
 
