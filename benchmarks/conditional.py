@@ -102,6 +102,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("dataset", choices=SWEEPS)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--seeds", type=int, help="in the place of the sweep's number")
     parser.add_argument("--only", nargs="+", metavar="SETTING", help="in the place of all")
     asked = parser.parse_args()
     torch.set_num_threads(1)
@@ -110,7 +111,7 @@ def main() -> None:
     base = changed(base, {"train.num_workers": 0, "evaluate.limit": sweep.limit})
     about = {**provenance(torch.device("cpu")), "data": load_statistics(folder / paths.PREPARED)["data"]}
     exams: dict[str, Exam] = {}
-    for seed in range(sweep.seeds):
+    for seed in range(asked.seeds or sweep.seeds):
         for setting in asked.only or sweep.settings:
             key = {"dataset": asked.dataset, "setting": setting, "seed": seed}
             if (asked.dataset, OWN, setting, seed) in measured():
