@@ -296,6 +296,8 @@ def test_a_model_completes_scores_and_is_exported(trained: dict[str, Path], tmp_
     once = best_of(model, 1)(x, M, torch.Generator().manual_seed(0))
     assert (model.score(best) >= model.score(once)).all()
     export(Model.load(trained["any"]), tmp_path / "any.pt2")
+    with pytest.raises(UserError, match="knows one region only"):  # a file takes any mask
+        export(model, tmp_path / "rows.pt2")
 
 
 @pytest.mark.parametrize("changed", ["more rows", "columns", "all"])
