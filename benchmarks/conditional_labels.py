@@ -21,7 +21,7 @@ from roigan.features.network import load_features
 from roigan.files import paths
 from roigan.images.arrays import load_labels, load_split, to_float, to_uint8
 
-IMAGES, FILLINGS, NEIGHBOURS = 200, 64, 50
+IMAGES, FILLINGS, NEIGHBOURS = 200, 40, 50
 LEARNT = 20_000  # training images that the reader learns from
 POSSIBLE, IMPOSSIBLE = 0.1, 0.01  # what the classifier of x_0 gives a label at least, or at most
 FLOOR, MEMORY, DRAWN = "classifier of x_0", f"{NEIGHBOURS} nearest x_0", "drawn from the classifier"
