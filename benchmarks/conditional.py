@@ -43,7 +43,7 @@ from roigan.training.worker import Worker
 
 RESULTS = Path("docs/results/conditional.csv")
 KEY = ["dataset", "system", "setting", "seed"]
-METRICS = ["fid", "kid", "pids", "l1", "psnr", "border", "chroma", "sharpness", "diversity"]
+METRICS = ["n", "fid", "kid", "pids", "l1", "psnr", "border", "chroma", "sharpness", "diversity"]
 OWN = "conditional_dcgan"
 LOOKS, LOOKED = 4, 300  # over a training, and images in each, for what becomes of FID
 L1 = {"losses.adv": 0.0, "losses.lam": 0.0, "losses.whole": 1.0}
