@@ -89,7 +89,7 @@ SWEEPS = {
         },
     ),
     "faces64": Sweep(
-        1, 300, {"train.steps": 300},
+        1, 300, {"train.steps": 150},
         {
             BASE: {},
             "L1 alone": L1,
@@ -99,7 +99,7 @@ SWEEPS = {
             "forced": {"model.forced": True},
         },
     ),
-    "colour64": Sweep(1, 300, {"train.steps": 300}, {BASE: {}, "L1 alone": L1}),
+    "colour64": Sweep(1, 300, {"train.steps": 150}, {BASE: {}, "L1 alone": L1}),
 }  # fmt: skip
 
 
