@@ -5,8 +5,8 @@
     python -m benchmarks.conditional colour64 FOLDER   # essay-colour64
 
 FOLDER is a project whose stages `prepare` and `features` have run with that preset. One run after the other,
-in this process on one core; rows that are in docs/results/conditional.csv are not computed again; seeds come
-in the outer loop. The first seed's models stay in FOLDER/models/SETTING.
+in this process on one core; models stay in FOLDER/models and are neither trained nor scored again; seeds come
+in the outer loop. With --train nothing is scored yet: the same command without it does so.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from roigan.corruptions.sampling import sample
 from roigan.evaluation.completion import measure
 from roigan.evaluation.methods import Completer, fast_marching, generated, nearest, whole
 from roigan.evaluation.metrics import fid
-from roigan.features.network import load_features
+from roigan.features.network import FeatureNetwork, load_features
 from roigan.files import paths
 from roigan.images.arrays import load_split, load_statistics, to_float, to_uint8
 from roigan.images.blending import complete, membrane
@@ -45,6 +45,7 @@ RESULTS = Path("docs/results/conditional.csv")
 KEY = ["dataset", "system", "setting", "seed"]
 METRICS = ["n", "fid", "kid", "pids", "l1", "psnr", "border", "chroma", "sharpness", "diversity"]
 OWN = "conditional_dcgan"
+HISTORY = "history.csv"
 LOOKS, LOOKED = 4, 300  # over a training, and images in each, for what becomes of FID
 L1 = {"losses.adv": 0.0, "losses.lam": 0.0, "losses.whole": 1.0}
 BASE = "lam 100"
@@ -107,6 +108,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("dataset", choices=SWEEPS)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--train", action="store_true", help="score nothing yet")
     parser.add_argument("--seeds", type=int, help="in the place of the sweep's number")
     parser.add_argument("--only", nargs="+", metavar="SETTING", help="in the place of all")
     asked = parser.parse_args()
@@ -118,17 +120,24 @@ def main() -> None:
     exams: dict[str, Exam] = {}
     for seed in range(asked.seeds or sweep.seeds):
         for setting in asked.only or sweep.settings:
-            key = {"dataset": asked.dataset, "setting": setting, "seed": seed}
-            if (asked.dataset, OWN, setting, seed) in measured():
-                continue
             params = changed(base, {**sweep.settings[setting], "train.seed": seed})
             region = f"{params.masks.known_rows(params.data.image_size)} rows"
+            model = folder / "models" / f"{setting}, seed {seed}"
+            if not (model / HISTORY).is_file():
+                train_once(params, folder, model)
+            if asked.train or (asked.dataset, OWN, setting, seed) in measured():
+                continue
             if region not in exams:
                 exams[region] = Exam(folder, params)
-            exam = exams[region]
-            found = trained(params, exam, folder / "models" / setting if seed == 0 else None)
-            store([{**key, **row, **about} for row in found])
+            key = {"dataset": asked.dataset, "setting": setting, "seed": seed}
+            store(
+                [
+                    {**key, **row, **about}
+                    for row in scored(exams[region], model, (setting, seed) == (BASE, 0))
+                ]
+            )
             if (asked.dataset, "mean", region, 0) not in measured():
+                exam = exams[region]
                 rivals = exam.scores(exam.rivals()) + exam.label_rivals()
                 store([{**key, "setting": region, **row, **about} for row in rivals])
 
@@ -150,6 +159,13 @@ def store(found: list[dict[str, Any]]) -> None:
     print(new.iloc[:, : 4 + len(METRICS)].to_string(index=False), file=sys.stderr, flush=True)
 
 
+def region_of(params: Params) -> Tensor:
+    """M [1, 1, S, S], the same for all images."""
+    (family,) = params.masks.evaluate
+    size, share = params.data.image_size, params.masks.known_share
+    return sample(family, 1, size, torch.Generator().manual_seed(0), share)
+
+
 class Exam:
     """The test images under one mask, the same for all settings that leave the same."""
 
@@ -157,8 +173,7 @@ class Exam:
         self.folder, self.params, prepared = folder, params, folder / paths.PREPARED
         self.train, self.test = (np.asarray(load_split(prepared, split)) for split in ("train", "test"))
         (self.family,) = params.masks.evaluate
-        size, share = params.data.image_size, params.masks.known_share
-        self.M = sample(self.family, 1, size, torch.Generator().manual_seed(0), share)
+        size, self.M = params.data.image_size, region_of(params)
         self.space = params.model.coordinates
         self.blends = self.space == "identity" and size & (size - 1) == 0  # the membrane halves the side
         self.judge = load_features(folder / paths.JUDGE)
@@ -171,7 +186,7 @@ class Exam:
         ).table
         rows = [{"system": row["method"], **{m: row[m] for m in METRICS}} for _, row in table.iterrows()]
         for row in rows:
-            if self.labels and row["system"] in completions:
+            if self.labels and row["system"] in completions and not row["system"].startswith("best"):
                 row |= self.labels.scores(completions[row["system"]])
         return rows
 
@@ -196,14 +211,6 @@ class Exam:
         M = self.M.expand(len(x), -1, -1, -1)
         G = whole(model)(x, M, torch.Generator().manual_seed(0))
         return known_l1(G, x, Corruption.region(self.space, M)).item()
-
-    def look(self, model: Model) -> float:
-        """FID of a few completed images through the training's own network."""
-        features = load_features(self.folder / paths.FEATURES)
-        x = to_float(self.test[:LOOKED])
-        y = generated(model)(x, self.M.expand(len(x), -1, -1, -1), torch.Generator().manual_seed(0))
-        real = fid.statistics(features.embed_images(self.test[LOOKED : 2 * LOOKED]))
-        return fid.distance(fid.statistics(features.embed_images(to_uint8(y))), real)
 
     def _completer(self, make: Completer) -> Completer:
         def fill(x: Tensor, M: Tensor, generator: torch.Generator) -> Tensor:
@@ -233,37 +240,48 @@ def best_of(model: Model, n: int) -> Completer:
     return fill
 
 
-def trained(params: Params, exam: Exam, keep: Path | None) -> list[dict[str, Any]]:
-    """Train once; a row of what came of it, and for the base setting its variants in use."""
-    looks: list[float] = []
+def train_once(params: Params, folder: Path, keep: Path) -> None:
+    """Train; the model and its history stay."""
     history: list[dict[str, Any]] = []
+    features = load_features(folder / paths.FEATURES)
 
     def look(row: dict[str, Any], checkpoint: Path | None) -> None:
         assert checkpoint
-        history.append(row)
-        looks.append(exam.look(Model.load(checkpoint / "model")))
+        history.append(row | {"look": looked(Model.load(checkpoint / "model"), features, folder, params)})
 
     every = max(1, params.train.steps // LOOKS)
     params = changed(params, {"train.report_every": every, "train.sample_every": LOOKS})
     with tempfile.TemporaryDirectory() as scratch:
-        worker = Worker("sweep", exam.folder.resolve(), look, Path(scratch) / "run")
+        worker = Worker("sweep", folder.resolve(), look, Path(scratch) / "run")
         if failure := train(params, worker):
-            return [{"system": OWN, "failure": failure}]
-        model = Model.load(Path(scratch) / "run" / "model")
-        if keep:
-            shutil.copytree(Path(scratch) / "run" / "model", keep, dirs_exist_ok=True)
+            sys.exit(f"{keep.name}: {failure}")
+        shutil.copytree(Path(scratch) / "run" / "model", keep, dirs_exist_ok=True)
+    pd.DataFrame(history).to_csv(keep / HISTORY, index=False)
+
+
+def looked(model: Model, features: FeatureNetwork, folder: Path, params: Params) -> float:
+    """FID of a few completed images through the training's own network."""
+    images = np.asarray(load_split(folder / paths.PREPARED, "val"))[: 2 * LOOKED]
+    mine, real = images[: len(images) // 2], images[len(images) // 2 :]
+    M = region_of(params).expand(len(mine), -1, -1, -1)
+    y = generated(model)(to_float(mine), M, torch.Generator().manual_seed(0))
+    found, wanted = (features.embed_images(some) for some in (to_uint8(y), real))
+    return fid.distance(fid.statistics(found), fid.statistics(wanted))
+
+
+def scored(exam: Exam, folder: Path, variants: bool) -> list[dict[str, Any]]:
+    """A row of what came of a training, and of some ways to use the model, if asked for."""
+    model, history = Model.load(folder), pd.read_csv(folder / HISTORY)
     methods: dict[str, Completer] = {OWN: generated(model)}
-    if keep and keep.name == BASE:
-        if exam.blends:
-            methods["membrane"] = blend(whole(model))
+    if variants and exam.blends:
+        methods["membrane"] = blend(whole(model))
+    if variants:
         methods |= {f"best of {n}": best_of(model, n) for n in (4, 16)}
-    seconds = params.train.batch_size * params.train.steps / np.mean([row["images_per_s"] for row in history])
-    more = {
-        "known": exam.known(model), "steps": params.train.steps, "seconds": seconds,
-        "D/adv": history[-1].get("D/adv"), "look_best": min(looks), "look_last": looks[-1],
-    }  # fmt: skip
-    scored = [row for row in exam.scores(methods) if row["system"] != "real"]
-    return [row | more if row["system"] == OWN else row for row in scored]
+    last = history.iloc[-1]
+    more = {"known": exam.known(model), "steps": last["step"], "D/adv": last.get("D/adv")}
+    more |= {"look_best": history["look"].min(), "look_last": last["look"]}
+    rows = [row for row in exam.scores(methods) if row["system"] != "real"]
+    return [row | more if row["system"] == OWN else row for row in rows]
 
 
 if __name__ == "__main__":

@@ -37,12 +37,12 @@ def main() -> None:
     asked = parser.parse_args()
     params = changed(load_params(asked.folder / "params.yaml"), SWEEPS[asked.dataset].short)
     exam, models = Exam(asked.folder, params), asked.folder / "models"
-    base = Model.load(models / BASE)
+    base = Model.load(models / f"{BASE}, seed 0")
     rows = exam.rivals()
     rows |= {
-        path.name: generated(Model.load(path))
+        name: generated(Model.load(path))
         for name in ("L1 alone", "lam 0")
-        if (path := models / name).is_dir()
+        if (path := models / f"{name}, seed 0").is_dir()
     }
     rows |= {f"{BASE}, z {i}": drawn(base, i) for i in range(DRAWS)}
     order = np.random.default_rng(1).permutation(len(exam.test))[:SHOWN]
