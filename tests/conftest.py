@@ -62,6 +62,19 @@ IGAN: dict[str, Any] = DCGAN | {
     "losses": {"alpha": 0.1},
     "prior": {"model": DCGAN["model"], "losses": {}},
 }
+CONDITIONAL: dict[str, Any] = {
+    "model": {"system": "conditional_dcgan", "known_rows": 12, "width": 0.125},
+    "losses": {},
+    "masks.train": {"top": 1},
+    "masks.evaluate": ["top"],
+    "masks.known_share": 12 / 32,
+    "gates": [],
+}
+COLOURING: dict[str, Any] = CONDITIONAL | {
+    "model": {"system": "conditional_dcgan", "space": "lab", "known_rows": 0, "width": 0.125},
+    "masks.train": {"grey": 1},
+    "masks.evaluate": ["grey"],
+}
 RECOLOUR: dict[str, Any] = {"model.space": "lab"}
 CHROMAGAN: dict[str, Any] = {
     "model": {"system": "chromagan", "width": 0.125},

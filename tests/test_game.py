@@ -26,6 +26,8 @@ from roigan.systems.interface import Given
 from roigan.systems.roigan.networks import ControlEncoding
 from tests.conftest import (
     CHROMAGAN,
+    COLOURING,
+    CONDITIONAL,
     DCGAN,
     GAN,
     GLCIC,
@@ -74,7 +76,7 @@ def batch(params: Params, step: int, rows: slice = slice(None), dtype: torch.dty
     total, size = params.train.batch_size, params.data.image_size
     generator = torch.Generator().manual_seed(step)
     x, lent = torch.rand(2, total, params.data.channels, size, size, generator=generator) * 2 - 1
-    sampler = Sampler(dict(params.masks.train), size)
+    sampler = Sampler(dict(params.masks.train), size, params.masks.known_share)
     draws = InDtype(params.train.seed, step, total, rows)
     draws.dtype = dtype
     M = sampler(draws.uniform("M", sampler.draws).float()).to(dtype)
@@ -135,6 +137,7 @@ def test_controls_are_heard_through_the_noise(small: Small) -> None:
 
 LATE = 4  # of 8 steps: every player of every system moves by then
 ALL = {"losses__l1": 1.0, "losses__style": 1.0}
+ANY_MASK = {"model": {"system": "conditional_dcgan", "width": 0.125}, "losses": {}}
 THESIS = read_yaml((ROOT / "presets" / "thesis.yaml").read_text())["model"]
 RECIPES: dict[str, dict[str, Any]] = {
     "ours": ALL | {"model__depth": 2},
@@ -151,10 +154,15 @@ RECIPES: dict[str, dict[str, Any]] = {
     "igan": IGAN,
     "recolour": RECOLOUR | {"losses__tv": 0.5},
     "chromagan": CHROMAGAN,
+    "conditional_dcgan": CONDITIONAL | {"losses": {"whole": 1.0}},
+    "conditional_dcgan, any mask": ANY_MASK,
+    "conditional_dcgan, forced": CONDITIONAL | {"model": {**CONDITIONAL["model"], "forced": True}},
+    "colouring": COLOURING,
 }
 SYSTEM_RECIPES = {
     "roigan": {"model__read_noise": 2}, "glcic": GLCIC, "gan": GAN, "pixelwise": PIXELWISE, "dcgan": DCGAN,
     "wgan": WGAN, "history_ad": HISTORY_AD, "igan": IGAN, "recolour": RECOLOUR, "chromagan": CHROMAGAN,
+    "conditional_dcgan": CONDITIONAL, "conditional_dcgan, any mask": ANY_MASK, "colouring": COLOURING,
 }  # fmt: skip
 
 

@@ -12,8 +12,9 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 MaskFamily = Literal[
-    "rectangle", "ellipse", "mixture", "half", "centre", "border", "free_form", "scattered", "whole", "grey"
-]
+    "rectangle", "ellipse", "mixture", "half", "centre", "border", "free_form", "scattered", "top", "whole",
+    "grey",
+]  # fmt: skip
 
 
 class Block(BaseModel):
@@ -100,8 +101,12 @@ class MaskParams(Block):
     count: Positive = 1000
     """Masks per family in a cache; image i is evaluated under mask i modulo count."""
     known_share: Share = 0.005
-    """Share of pixels that the family `scattered` keeps."""
+    """Share of pixels that the families `scattered` and `top` keep."""
     seed: Seed = 0
+
+    def known_rows(self, size: int) -> int:
+        """Rows that `top` keeps of `size`."""
+        return round(self.known_share * size)
 
     @model_validator(mode="after")
     def _something_to_sample(self) -> MaskParams:
@@ -406,8 +411,8 @@ Method = Literal[
     "nearest5", "welsh", "random",
 ]  # fmt: skip
 MetricName = Literal[
-    "fid", "kid", "pids", "uids", "percep", "l1", "psnr", "ssim", "border", "chroma", "diversity", "psnr_ab",
-    "colour", "js", "natural",
+    "fid", "kid", "pids", "uids", "percep", "l1", "psnr", "ssim", "border", "chroma", "sharpness",
+    "diversity", "psnr_ab", "colour", "js", "natural",
 ]  # fmt: skip
 """What the evaluation of images measures, in the order of its columns."""
 RankingName = Literal["ap", "ap_normal", "auroc", "fpr95"]

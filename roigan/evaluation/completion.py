@@ -33,6 +33,7 @@ from roigan.evaluation.metrics.diversity import diversity
 from roigan.evaluation.metrics.ids import p_ids_and_u_ids
 from roigan.evaluation.metrics.pixels import l1, psnr, ssim
 from roigan.evaluation.metrics.records import COLOURS, CONSTRAINTS, METRICS, RANKING
+from roigan.evaluation.metrics.sharpness import contrast
 from roigan.features.network import FeatureNetwork
 from roigan.images.arrays import to_float, to_uint8
 from roigan.inference.latent_search import completing
@@ -40,7 +41,7 @@ from roigan.systems.model import Model
 
 SPECIAL = COLOURS + CONSTRAINTS + RANKING  # measured where they are asked for
 COLUMNS = ["method", "mask", "n", *(name for name in METRICS if name not in SPECIAL)]
-RATIOS = {"border": jump, "chroma": variation}  # a sum over completed images by that over real ones
+RATIOS = {"border": jump, "chroma": variation, "sharpness": contrast}  # a sum, by that over real images
 MEANS = ["l1", "psnr", "ssim", "percep", *CONSTRAINTS]  # over images
 COLOUR_MEANS = ["psnr_ab", "natural"]  # where colours alone are generated
 NATURAL = 0.871  # share of real images that count as natural: those that a panel took for it (Vitoria 2020)

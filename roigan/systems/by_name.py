@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from roigan.systems.chromagan.system import ChromaGAN
+from roigan.systems.conditional_dcgan.system import ConditionalDCGAN
 from roigan.systems.dcgan.system import DCGAN
 from roigan.systems.glcic.system import GLCIC
 from roigan.systems.history_ad.system import HistoryAD
@@ -14,6 +15,7 @@ from roigan.systems.wgan.system import WGAN
 
 SYSTEMS: dict[str, type[System]] = {
     "roigan": RoIGAN,
+    "conditional_dcgan": ConditionalDCGAN,
     "dcgan": DCGAN,
     "wgan": WGAN,
     "igan": IGAN,

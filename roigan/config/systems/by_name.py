@@ -5,6 +5,7 @@ from __future__ import annotations
 from roigan.config.blocks import ModelParams
 from roigan.config.params import Params
 from roigan.config.systems.chromagan import ChromaGANModel, ChromaGANParams
+from roigan.config.systems.conditional_dcgan import ConditionalDCGANModel, ConditionalDCGANParams
 from roigan.config.systems.dcgan import DCGANModel, DCGANParams
 from roigan.config.systems.glcic import GLCICModel, GLCICParams
 from roigan.config.systems.history_ad import HistoryADModel, HistoryADParams
@@ -15,6 +16,7 @@ from roigan.config.systems.wgan import WGANModel, WGANParams
 
 MODELS: dict[str, type[ModelParams]] = {
     "roigan": RoIGANModel,
+    "conditional_dcgan": ConditionalDCGANModel,
     "dcgan": DCGANModel,
     "wgan": WGANModel,
     "igan": IGANModel,
@@ -25,6 +27,7 @@ MODELS: dict[str, type[ModelParams]] = {
 }
 PARAMS: dict[str, type[Params]] = {
     "roigan": RoIGANParams,
+    "conditional_dcgan": ConditionalDCGANParams,
     "dcgan": DCGANParams,
     "wgan": WGANParams,
     "igan": IGANParams,

@@ -55,6 +55,12 @@ METRICS = {
     "chroma": Metric(
         "chroma", "one", 2, "change of colour inside the region relative to the real image's; more are specks"
     ),
+    "sharpness": Metric(
+        "sharpness",
+        "one",
+        2,
+        "change of brightness inside the region relative to the real image's; less is blur",
+    ),
     "diversity": Metric("diversity", "high", 4, "how much images differ when z is drawn anew"),
     "psnr_ab": Metric("PSNR ab", "high", 2, "the same of a, b of Lab alone (peak 255)"),
     "colour": Metric(
