@@ -4,7 +4,8 @@
 
 In a project folder in which `prepare`, `masks` and `features` have run. PRIOR: model folders that generate;
 MASK: a family of masks.evaluate; SETTINGS: `papers` (the rows of both papers, for every prior), `parts` (one
-change of the default at a time, first prior only), `rivals` (no search). Rows that are in the table already
+change of the default at a time, first prior only), `rivals` (no search), `samples` (MASK `whole`: the priors'
+own images). Rows that are in the table already
 are not made again.
 
 MSE is on the scale 0 to 255, PSNR of the mean MSE, as the papers have it. Columns: `known`, the mean absolute
@@ -27,7 +28,7 @@ from benchmarks.measuring import provenance
 from roigan.config import Params, SearchParams, load_params
 from roigan.corruptions.cache import load_cache
 from roigan.errors import exit_on_user_error
-from roigan.evaluation import methods
+from roigan.evaluation import generation, methods
 from roigan.evaluation.completion import measure
 from roigan.evaluation.methods import Completer, filled_by
 from roigan.features.network import load_features
@@ -98,6 +99,9 @@ def main() -> None:
         update={"limit": arguments.images, "diversity_images": 1, "diversity_samples": 2}
     )
     params = params.model_copy(update={"evaluate": few})
+    if arguments.set == "samples":
+        samples(params, arguments)
+        return
     if arguments.set == "rivals":
         keep(score(params, arguments, rivals(params)), arguments, "-", "-", {})
         return
@@ -115,6 +119,20 @@ def main() -> None:
             found = {"seconds": searched.seconds / searched.count, "known": searched.apart / searched.count}
             asked = search.model_dump(exclude={"blend", "precision", "bound", "lr"})
             keep(table, arguments, name, setting, asked | found)
+
+
+def samples(params: Params, arguments: argparse.Namespace) -> None:
+    """How good the priors' own images are, beside copies and the mean: mask `whole`."""
+    train, test = (load_split(paths.PREPARED, split) for split in ("train", "test"))
+    priors = {f"{model.system} {model.sha256[:8]}": model for model in map(Model.load, arguments.priors)}
+    drawn = {name: generation.sampled(model) for name, model in priors.items()}
+    drawn |= {"copy": generation.copies(train), "mean": generation.mean(train)}
+    found = generation.measure(
+        drawn, test, {"whole": torch.ones(1)}, load_features(paths.JUDGE), params.evaluate
+    )
+    for name in [*drawn, "real"]:
+        row = found.table[found.table["method"] == name].assign(method="none")
+        keep(row, arguments, name, "samples", {})
 
 
 def rivals(params: Params) -> dict[str, Completer]:
@@ -188,7 +206,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("dataset")
     found.add_argument("mask")
     found.add_argument("priors", nargs="*", type=Path)
-    found.add_argument("--set", choices=[*SETS, "rivals"], default="papers")
+    found.add_argument("--set", choices=[*SETS, "rivals", "samples"], default="papers")
     found.add_argument("--images", type=int, default=200)
     return found
 
