@@ -5,8 +5,7 @@
 In a project folder in which `prepare`, `masks` and `features` have run. PRIOR: model folders that generate;
 MASK: a family of masks.evaluate; SETTINGS: `papers` (the rows of both papers, for every prior), `parts` (one
 change of the default at a time, first prior only), `rivals` (no search), `samples` (MASK `whole`: the priors'
-own images). Rows that are in the table already
-are not made again.
+own images). Rows that are in the table already are not made again.
 
 MSE is on the scale 0 to 255, PSNR of the mean MSE, as the papers have it. Columns: `known`, the mean absolute
 difference of known pixels before blending, on [-1, 1]; `seconds`, per image, of one thread.
