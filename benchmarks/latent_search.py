@@ -38,6 +38,7 @@ from roigan.inference.latent_search import LatentSearch
 from roigan.systems.model import Model
 
 RESULTS = Path("docs/results/latent-search.csv")
+AT_ONCE = 64  # images searched at a time
 KEY = ["dataset", "mask", "prior", "setting", "blend"]
 PAPERS: dict[str, dict[str, Any]] = {
     "Yeh et al.": {"alpha": 1.0, "beta": 0.0, "eta": 0.003},
@@ -59,7 +60,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "window 31": {"window": 31},
     "l2": {"norm": "l2"},
     "50 steps": {"steps": 50},
-    "1000 steps": {"steps": 1000},
+    "400 steps": {"steps": 400},
     "best of 32": {"pool": 32},
     "4 restarts": {"pool": 4, "restarts": 4},
     "L-BFGS, 60 steps": {"optimizer": "lbfgs", "steps": 60},
@@ -80,14 +81,11 @@ class Searched:
         if key not in self.found:
             z = self.search.latent(len(x), generator)
             began = time.perf_counter()
-            parts = [
-                self.search.find(*part).images for part in zip(*(t.split(64) for t in (x, M, z)), strict=True)
-            ]
+            parts = zip(x.split(AT_ONCE), M.split(AT_ONCE), z.split(AT_ONCE), strict=True)
+            self.found[key] = G = torch.cat([self.search.find(*part).images for part in parts])
             self.seconds += time.perf_counter() - began
-            self.found[key] = G = torch.cat(parts)
-            self.apart += (
-                (((G - x).abs() * (1 - M)).sum((1, 2, 3)) / (1 - M).sum((1, 2, 3)) / x.shape[1]).sum().item()
-            )
+            apart = ((G - x).abs() * (1 - M)).sum((1, 2, 3)) / (1 - M).sum((1, 2, 3)) / x.shape[1]  # [B]
+            self.apart += apart.sum().item()
             self.count += len(x)
         return self.found[key]
 
@@ -173,10 +171,8 @@ def keep(
         table = pd.concat([pd.read_csv(RESULTS), table]).drop_duplicates(KEY, keep="last")
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(RESULTS, index=False, float_format="%.5g")
-    print(
-        table.tail(3)[[*KEY, "fid", "r", "mse_hole", "ssim", "border", "pids"]].to_string(index=False),
-        flush=True,
-    )
+    shown = [*KEY, "fid", "r", "mse_hole", "ssim", "border", "pids"]
+    print(table.tail(3)[shown].to_string(index=False, header=False, float_format="%.3g"), flush=True)
 
 
 def known(arguments: argparse.Namespace, prior: str, setting: str) -> bool:

@@ -13,10 +13,10 @@ from roigan.files import paths
 from roigan.launch.identity import run_name
 from roigan.launch.storage import interrupted, storage_of
 from roigan.launch.training import launch
+from roigan.systems.states import check_states
 from roigan.tracking import runs
 from roigan.tracking.lineage import lineage
 from roigan.tracking.outbox import Outbox, open_outbox
-from roigan.training import history
 
 NOT_TERMS = {"step", "said"}
 
@@ -50,7 +50,7 @@ def run(stage: str, params: Params, model: Path, reports: Path) -> None:
     shutil.copy(last / "history.csv", rows)
     if states := json.loads((model / "config.json").read_text())["states"]:
         storage_of(name).fetch_states(model / "states")
-        history.check(model / "states", states)
+        check_states(model / "states", states)
     try:
         outbox.end(run_id)
         runs.log_artifacts(run_id, [rows, samples])

@@ -1,4 +1,4 @@
-"""The command `roigan`: complete and generate pictures; list, compare, promote, export models; presets.
+"""The command `roigan`: complete, generate, score pictures; list, compare, promote, export models; presets.
 
 What is heavy (torch, MLflow) is imported by the command that needs it, so that `--help` answers at once.
 """
@@ -6,6 +6,7 @@ What is heavy (torch, MLflow) is imported by the command that needs it, so that 
 from __future__ import annotations
 
 import argparse
+import csv
 import re
 import sys
 from collections.abc import Callable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 BATCH, PIXELS = 32, 2**24  # pictures completed at once, and pixels of theirs, where these are reached earlier
 SEEDS = 2**63  # torch takes seeds below this
+MODEL = "models:/NAME@ALIAS, models:/NAME/VERSION, or a model folder"
 
 
 def main() -> None:
@@ -58,9 +60,16 @@ def parser() -> Parser:
     complete = commands.add_parser("complete", help="generate new content where a mask is white")
     complete.set_defaults(command=run_complete)
     add = complete.add_argument
-    add("--model", required=True, help="models:/NAME@ALIAS, models:/NAME/VERSION, or a model folder")
+    add("--model", required=True, nargs="+", help=f"{MODEL}; several: with --recipe")
     add("--image", required=True, type=Path, help="a picture of any size and mode, or a folder of pictures")
-    add("--mask", required=True, type=Path, help="white (>= 128): generate; a folder: paired by file name")
+    where = complete.add_mutually_exclusive_group()
+    where.add_argument("--mask", type=Path, help="white (>= 128): generate; a folder: paired by file name")
+    where.add_argument("--recipe", type=Path, help="what `roigan edit` saved: regions, seeds, sliders, codes")
+    add(
+        "--colour",
+        action="store_true",
+        help="new colours on the picture's own lightness, of all of it or where the mask is white",
+    )
     add("--out", required=True, type=Path, help="a .png or .tif file; a folder where --image is one")
     add("--seed", nargs="+", type=_seed, default=[0], metavar="N", help="several: out-N.png each (default 0)")
     add("--same-z", action="store_true", help="one z for all pictures of a folder; else each has its own")
@@ -93,9 +102,16 @@ def parser() -> Parser:
     generate = commands.add_parser("generate", help="make pictures from nothing but their seeds")
     generate.set_defaults(command=run_generate)
     add = generate.add_argument
-    add("--model", required=True, help="models:/NAME@ALIAS, models:/NAME/VERSION, or a model folder")
+    add("--model", required=True, help=MODEL)
     add("--out", required=True, type=Path, help="a folder; it gets SEED.png each")
     add("--seed", nargs="+", type=_seed, default=[0], metavar="N", help="one picture each (default 0)")
+
+    score = commands.add_parser("score", help="say how anomalous pictures are")
+    score.set_defaults(command=run_score)
+    add = score.add_argument
+    add("--model", required=True, help="models:/NAME@ALIAS, models:/NAME/VERSION, or a model folder")
+    add("--image", required=True, type=Path, help="a picture of any size and mode, or a folder of pictures")
+    add("--out", required=True, type=Path, help="a .csv file: file, score, percentile, flag")
 
     project = commands.add_parser("project", help="find a model's own image that is nearest to a picture")
     project.set_defaults(command=run_project)
@@ -124,6 +140,17 @@ def parser() -> Parser:
     add("--seed", type=_seed, default=0, metavar="N")
     add("--out", required=True, type=Path, help="a .png or .tif file; without --image, .png")
 
+    edit = commands.add_parser("edit", help="draw regions and move sliders in the browser")
+    edit.set_defaults(command=run_edit)
+    add = edit.add_argument
+    add("--model", required=True, nargs="+", help=f"{MODEL}; several: the page has all of them")
+    add(
+        "--host",
+        default="127.0.0.1",
+        help="another address is open to others, with a token (default 127.0.0.1)",
+    )
+    add("--port", type=_port, default=8421, help="0: a free one (default 8421)")
+
     params = commands.add_parser("params", help="write the values of a preset into params.yaml")
     params.set_defaults(command=run_params)
     params.add_argument(
@@ -151,11 +178,11 @@ def parser() -> Parser:
     history.add_argument("name")
     release = actions.add_parser("release", help="write a model's weights in half the size into a folder")
     release.set_defaults(command=run_release)
-    release.add_argument("model", help="models:/NAME@ALIAS, models:/NAME/VERSION, or a model folder")
+    release.add_argument("model", help=MODEL)
     release.add_argument("folder", type=Path)
     export = actions.add_parser("export", help="write a model as one file that runs with torch alone")
     export.set_defaults(command=run_export)
-    export.add_argument("model", help="models:/NAME@ALIAS, models:/NAME/VERSION, or a model folder")
+    export.add_argument("model", help=MODEL)
     export.add_argument("file", type=Path, help="a .pt2 file")
     return top
 
@@ -177,6 +204,12 @@ def _seed(text: str) -> int:
     return int(text)
 
 
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port, a number from 0 to 65535")
+    return int(text)
+
+
 def _context(text: str) -> float:
     try:
         value = float(text)
@@ -195,22 +228,35 @@ def run_complete(arguments: argparse.Namespace) -> None:
     be."""
     from roigan.inference.jobs import Failures, pairs, read_batches
 
+    if arguments.recipe:
+        run_recipe(arguments)
+        return
+    if len(arguments.model) > 1:
+        raise UserError("several models are for --recipe; name one")
     seeds = list(dict.fromkeys(arguments.seed))
+    if not (arguments.mask or arguments.colour):
+        raise UserError("--mask is missing: it says where to generate; only --colour takes whole pictures")
     jobs = pairs(arguments.image, arguments.mask, arguments.out, seeds)
 
     from tqdm import tqdm
 
     from roigan.config.reading import search_params
+    from roigan.image_io.colour import has_colours
     from roigan.image_io.lossless import save_picture
-    from roigan.inference.inpaint import check_colours, complete_pictures, controls
+    from roigan.inference.inpaint import check_seeds, complete_pictures, controls, ready
     from roigan.inference.latent_search import completing
 
-    model = completing(load_model(arguments.model), search_params(arguments.search))
+    model = completing(load_model(arguments.model[0]), search_params(arguments.search))
     controls(model, arguments.c, arguments.k)  # complain before anything is read
-    failed, check = Failures(len(jobs)), partial(check_colours, model)
+    check_seeds(model, seeds, arguments.colour)
+    noted = False
+    failed, adapted = Failures(len(jobs)), partial(ready, model, arguments.colour)
     with tqdm(total=len(jobs) * len(seeds), unit="picture", disable=len(jobs) * len(seeds) == 1) as progress:
-        for read in read_batches(jobs, BATCH, PIXELS, failed, check):
+        for read in read_batches(jobs, BATCH, PIXELS, failed, adapted):
             batch, pictures, masks = zip(*read, strict=True)
+            if arguments.colour and not noted and any(map(has_colours, pictures)):
+                noted = True
+                print("note: only the lightness of pictures is looked at, not their colours", file=sys.stderr)
             make_parent(batch[0].outs[seeds[0]])  # complained of before anything is completed
             for seed in seeds:
                 own = seed if arguments.same_z else [job.own_seed(seed) for job in batch]
@@ -222,6 +268,35 @@ def run_complete(arguments: argparse.Namespace) -> None:
                         save_picture(picture, job.outs[seed])
                 progress.update(len(batch))
     failed.complain()
+
+
+def run_recipe(arguments: argparse.Namespace) -> None:
+    """Do to one picture or a folder of them what was done in the editor; UserError at the end where some
+    cannot be."""
+    from roigan.apps.recipe import read_recipe, replay
+    from roigan.inference.jobs import Failures, pairs
+
+    own = [arguments.c, arguments.k] == [None, None] and (arguments.seed, arguments.context) == ([0], 2.0)
+    if not own or arguments.same_z:
+        raise UserError("a recipe has its own seeds, sliders, codes and contexts; leave out those options")
+    recipe = read_recipe(arguments.recipe)
+    jobs = pairs(arguments.image, arguments.recipe, arguments.out)
+    models = {model.sha256: model for model in map(load_model, arguments.model)}
+    failed = Failures(len(jobs))
+    replay(recipe, models, jobs, failed)
+    failed.complain()
+
+
+def run_edit(arguments: argparse.Namespace) -> None:
+    """Serve the editor until Ctrl-C."""
+    from roigan.apps.editor.serve import serve
+
+    serve({_short_name(name): load_model(name) for name in arguments.model}, arguments.host, arguments.port)
+
+
+def _short_name(reference: str) -> str:
+    """How the page calls a model: a folder by its last name, since no path of the machine is shown."""
+    return reference if reference.startswith("models:/") else Path(reference).resolve().name
 
 
 def run_generate(arguments: argparse.Namespace) -> None:
@@ -239,6 +314,27 @@ def run_generate(arguments: argparse.Namespace) -> None:
         with writing(file) as unfinished:
             unfinished.write_bytes(png(image))
     print(f"{arguments.out}: {len(files)} pictures of {images.shape[2]}x{images.shape[1]} pixels")
+
+
+def run_score(arguments: argparse.Namespace) -> None:
+    """Write a table of scores, higher = more anomalous; UserError at the end where some pictures cannot be
+    read."""
+    if arguments.out.suffix != ".csv":
+        raise UserError(f"--out {arguments.out}: scores are written to a .csv file")
+    from roigan.inference.jobs import Failures
+    from roigan.inference.score import pictures_in, score_files
+
+    files = pictures_in(arguments.image)
+    model, failed = load_model(arguments.model), Failures(len(files), "scored")
+    found = list(score_files(model, files, failed))
+    with writing(arguments.out) as unfinished, unfinished.open("w", newline="") as table:
+        writer = csv.writer(table)
+        writer.writerow(["file", "score", "percentile", "flag"])
+        for file, (score, percentile, flag) in found:
+            writer.writerow([file.name, f"{score:.6g}", f"{percentile:.1f}", int(flag)])
+    flagged = sum(score.flag for _, score in found)
+    print(f"{arguments.out}: {flagged} of {len(found)} pictures lie above what 95 % of normal images reach")
+    failed.complain()
 
 
 def run_project(arguments: argparse.Namespace) -> None:

@@ -111,7 +111,7 @@ class Player:
 def generator_and_discriminator(
     nets: dict[str, nn.Module], loss_G: Loss, loss_D: Loss, train: TrainParams
 ) -> list[Player]:
-    """G, who owns every network but D, and D, each with an Adam of its own.
+    """G, who owns every network but D, and D, where there is one, each with an Adam of its own.
 
     G moves first: D judges the fillings that G has just made, and one forward of G serves both.
     """
@@ -120,10 +120,8 @@ def generator_and_discriminator(
         parameters = [p for net in own for p in nets[net].parameters()]
         return Player(name, own, loss, torch.optim.Adam(parameters, lr=lr, betas=train.betas), turns)
 
-    return [
-        player("G", [name for name in nets if name != "D"], loss_G, train.lr_g, train.turns_g),
-        player("D", ["D"], loss_D, train.lr_d, train.turns_d),
-    ]
+    G = player("G", [name for name in nets if name != "D"], loss_G, train.lr_g, train.turns_g)
+    return [G, player("D", ["D"], loss_D, train.lr_d, train.turns_d)] if "D" in nets else [G]
 
 
 class Nets:

@@ -16,11 +16,15 @@ import pytest
 import torch
 
 from benchmarks.workspace import write
-from roigan.config import Params, changed, load_params, presets
+from roigan.config import Params, changed, load_params, presets, prior_params
 from roigan.corruptions.cache import save_cache
 from roigan.corruptions.sampling import sample
 from roigan.features.network import make_networks
 from roigan.files import paths
+from roigan.systems.by_name import SYSTEMS
+from roigan.systems.interface import Given
+from roigan.systems.model import Model
+from roigan.systems.states import State
 from tests import stage
 
 if TYPE_CHECKING:
@@ -45,16 +49,65 @@ DCGAN: dict[str, Any] = {
     "gates": [],
 }
 WGAN: dict[str, Any] = DCGAN | {"model": {"system": "wgan", "width": 0.125}, "train.turns_d": 3}
+HISTORY_AD: dict[str, Any] = DCGAN | {
+    "model": {"system": "history_ad", "width": 0.125, "past": {"images": 96}},
+    "prior": {
+        "model": {"system": "wgan", "width": 0.125},
+        "losses": {},
+        "train": {"steps": 6, "history": {"states": 3}},
+    },
+}
 IGAN: dict[str, Any] = DCGAN | {
     "model": {"system": "igan", "width": 0.125},
     "losses": {"alpha": 0.1},
     "prior": {"model": DCGAN["model"], "losses": {}},
 }
+CONDITIONAL: dict[str, Any] = {
+    "model": {"system": "conditional_dcgan", "known_rows": 12, "width": 0.125},
+    "losses": {},
+    "masks.train": {"top": 1},
+    "masks.evaluate": ["top"],
+    "masks.known_share": 12 / 32,
+    "gates": [],
+}
+COLOURING: dict[str, Any] = CONDITIONAL | {
+    "model": {"system": "conditional_dcgan", "space": "lab", "known_rows": 0, "width": 0.125},
+    "masks.train": {"grey": 1},
+    "masks.evaluate": ["grey"],
+}
 RECOLOUR: dict[str, Any] = {"model.space": "lab"}
+CHROMAGAN: dict[str, Any] = {
+    "model": {"system": "chromagan", "width": 0.125},
+    "losses": {},
+    "features.classes": "labels",
+    "masks.train": {"grey": 1},
+    "masks.evaluate": ["grey"],
+    "control.mask": "grey",
+    "gates": [],
+}
 GAN: dict[str, Any] = {
     "model": {"system": "pixelwise", "condition": False, "width": 0.125},
     "losses": {"lam": 0.0},
 }
+
+
+def given(params: Params, perceptual: Any = None, dtype: torch.dtype = torch.float32) -> Given:
+    """What a system is built on: where it wants one, a prior that nobody trained, with a past of three."""
+    below = prior_params(params)
+    if below is None:
+        return Given(perceptual)
+    size, channels = params.data.image_size, params.data.channels
+    past = []
+    for seed in range(4):
+        torch.manual_seed(seed)
+        nets = SYSTEMS[below.model.system](below, Given(None)).nets
+        for net in nets.values():
+            net.to(dtype)
+        past.append(State(seed, {name: net.state_dict() for name, net in nets.items()}))
+    config = {"model": below.model.model_dump(), "image_size": size, "channels": channels}
+    prior = Model(nets, config | {"weights_sha256": "0"})
+    images = torch.from_numpy(drawn_faces(64, size, 0)[..., :channels])
+    return Given(perceptual, prior, past[:3], images)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -316,8 +316,8 @@ def test_accents_may_be_encoded_differently(here: Path, forms: tuple[str, str]) 
 def test_a_grey_picture_does_not_stop_the_colouring_of_others(here: Path) -> None:
     Image.new("L", (30, 21)).save("images/a.jpg")
     jobs, failed = pairs(here / "images", here / "masks", here / "done"), Failures(2)
-    check = partial(edit.check_colours, SimpleNamespace(coordinates="lab"))
-    batches = list(read_batches(jobs, 4, 10**9, failed, check))
+    ready = partial(edit.ready, SimpleNamespace(coordinates="lab"), False)
+    batches = list(read_batches(jobs, 4, 10**9, failed, ready))
     assert [[job.image.name for job, _, _ in batch] for batch in batches] == [["b.tif"]]
     assert list(map(str, failed.reasons.values())) == [
         f"{here}/images/a.jpg: this model changes colours, and the picture is grey; convert it to RGB"

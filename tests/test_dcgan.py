@@ -13,12 +13,12 @@ import torch
 from PIL import Image
 
 from roigan import cli
-from roigan.config import MetricName, Params
+from roigan.config import MetricName, Params, RankingName
 from roigan.config.systems.dcgan import DCGANModel
 from roigan.corruptions.sampling import sample
 from roigan.errors import UserError
 from roigan.evaluation.generation import copies, mean, measure
-from roigan.evaluation.metrics.records import CONSTRAINTS, METRICS
+from roigan.evaluation.metrics.records import CONSTRAINTS, METRICS, RANKING
 from roigan.features.network import load_features
 from roigan.files import paths
 from roigan.images.arrays import load_split, to_uint8
@@ -115,7 +115,8 @@ def test_copies_are_training_images_and_each_once() -> None:
 
 
 def test_a_metric_is_one_record() -> None:
-    assert list(get_args(MetricName)) == [name for name in METRICS if name not in CONSTRAINTS]
+    assert list(get_args(MetricName)) == [name for name in METRICS if name not in CONSTRAINTS + RANKING]
+    assert list(get_args(RankingName)) == RANKING
 
 
 def test_whole_is_all_and_only_for_those_who_need_no_context(small: Callable[..., Params]) -> None:

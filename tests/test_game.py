@@ -15,7 +15,7 @@ import torch.multiprocessing as mp
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from roigan.config import Params, prior_params, read_yaml
+from roigan.config import Params, read_yaml
 from roigan.corruptions.corruption import Corruption
 from roigan.corruptions.sampling import Sampler
 from roigan.errors import UserError
@@ -23,9 +23,23 @@ from roigan.game import Batch, Nets, Player, StepRandom, play
 from roigan.nets.latent import join_latent
 from roigan.systems.by_name import SYSTEMS
 from roigan.systems.interface import Given
-from roigan.systems.model import Model
 from roigan.systems.roigan.networks import ControlEncoding
-from tests.conftest import DCGAN, GAN, GLCIC, IGAN, PIXELWISE, RECOLOUR, ROOT, WGAN, Small
+from tests.conftest import (
+    CHROMAGAN,
+    COLOURING,
+    CONDITIONAL,
+    DCGAN,
+    GAN,
+    GLCIC,
+    HISTORY_AD,
+    IGAN,
+    PIXELWISE,
+    RECOLOUR,
+    ROOT,
+    WGAN,
+    Small,
+    given,
+)
 
 
 class Perceptual(nn.Module):
@@ -40,31 +54,29 @@ class Perceptual(nn.Module):
         return [torch.relu(nn.functional.conv2d(x, self.weight.to(x.dtype), stride=2))]
 
 
+class Teacher:
+    """Says of three classes what the mean colour is like."""
+
+    classes = 3
+
+    def __call__(self, x: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
+        return x.mean((2, 3)).softmax(1)
+
+
 def build(params: Params, dtype: torch.dtype = torch.float32) -> Any:
     torch.manual_seed(0)
-    system = SYSTEMS[params.model.system](params, Given(Perceptual(), untrained(params, dtype)))
+    built_on = given(params, Perceptual(), dtype)._replace(teacher=Teacher())
+    system = SYSTEMS[params.model.system](params, built_on)
     for net in system.nets.values():
         net.to(dtype)
     return system
-
-
-def untrained(params: Params, dtype: torch.dtype) -> Model | None:
-    """The prior that the parameters name, with weights that nobody trained."""
-    if not (its := prior_params(params)):
-        return None
-    nets = SYSTEMS[its.model.system](its, Given(Perceptual())).nets
-    for net in nets.values():
-        net.to(dtype)
-    size, channels = its.data.image_size, its.data.channels
-    config = {"model": its.model.model_dump(), "image_size": size, "channels": channels}
-    return Model(nets, config | {"weights_sha256": ""})
 
 
 def batch(params: Params, step: int, rows: slice = slice(None), dtype: torch.dtype = torch.float32) -> Batch:
     total, size = params.train.batch_size, params.data.image_size
     generator = torch.Generator().manual_seed(step)
     x, lent = torch.rand(2, total, params.data.channels, size, size, generator=generator) * 2 - 1
-    sampler = Sampler(dict(params.masks.train), size)
+    sampler = Sampler(dict(params.masks.train), size, params.masks.known_share)
     draws = InDtype(params.train.seed, step, total, rows)
     draws.dtype = dtype
     M = sampler(draws.uniform("M", sampler.draws).float()).to(dtype)
@@ -125,6 +137,7 @@ def test_controls_are_heard_through_the_noise(small: Small) -> None:
 
 LATE = 4  # of 8 steps: every player of every system moves by then
 ALL = {"losses__l1": 1.0, "losses__style": 1.0}
+ANY_MASK = {"model": {"system": "conditional_dcgan", "width": 0.125}, "losses": {}}
 THESIS = read_yaml((ROOT / "presets" / "thesis.yaml").read_text())["model"]
 RECIPES: dict[str, dict[str, Any]] = {
     "ours": ALL | {"model__depth": 2},
@@ -137,12 +150,19 @@ RECIPES: dict[str, dict[str, Any]] = {
     "dcgan": DCGAN,
     "wgan": WGAN,
     "wgan, residual": WGAN | {"model": WGAN["model"] | {"network": "residual"}},
+    "history_ad": HISTORY_AD | {"model": HISTORY_AD["model"] | {"centre": "none"}},
     "igan": IGAN,
     "recolour": RECOLOUR | {"losses__tv": 0.5},
+    "chromagan": CHROMAGAN,
+    "conditional_dcgan": CONDITIONAL | {"losses": {"whole": 1.0}},
+    "conditional_dcgan, any mask": ANY_MASK,
+    "conditional_dcgan, forced": CONDITIONAL | {"model": {**CONDITIONAL["model"], "forced": True}},
+    "colouring": COLOURING,
 }
 SYSTEM_RECIPES = {
     "roigan": {"model__read_noise": 2}, "glcic": GLCIC, "gan": GAN, "pixelwise": PIXELWISE, "dcgan": DCGAN,
-    "wgan": WGAN, "igan": IGAN, "recolour": RECOLOUR,
+    "wgan": WGAN, "history_ad": HISTORY_AD, "igan": IGAN, "recolour": RECOLOUR, "chromagan": CHROMAGAN,
+    "conditional_dcgan": CONDITIONAL, "conditional_dcgan, any mask": ANY_MASK, "colouring": COLOURING,
 }  # fmt: skip
 
 

@@ -19,7 +19,8 @@ from roigan.launch.storage import storage_of
 from roigan.launch.training import launch
 from roigan.systems.dcgan.system import DCGAN as System
 from roigan.systems.interface import Given
-from roigan.training.history import History, check, moments
+from roigan.systems.states import check_states
+from roigan.training.history import History, moments
 from tests.conftest import DCGAN
 
 
@@ -68,7 +69,7 @@ def run(params: Params, project: Path, die_after: int | None = None) -> Path:
     last = launch(params, project, name, on_report)
     target = project / "states"
     storage_of(name).fetch_states(target)
-    check(target, json.loads((last / "model/config.json").read_text())["states"])
+    check_states(target, json.loads((last / "model/config.json").read_text())["states"])
     return target
 
 
@@ -107,7 +108,7 @@ def test_a_damaged_state_is_named(small: Callable[..., Params], project: Path) -
     (folder / "00000004.safetensors").write_bytes(b"x")
     states = [{"step": 4, "sha256": "0"}]
     with pytest.raises(UserError, match="the state of step 4 is missing or damaged"):
-        check(folder, states)
+        check_states(folder, states)
 
 
 # --- Priors ---

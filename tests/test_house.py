@@ -10,7 +10,7 @@ import pytest
 
 ROIGAN = Path(__file__).parent.parent / "roigan"
 FLOORS = [
-    "cli", "launch", "tracking", "report", "tuning", "training", "evaluation", "inference", "systems",
+    "cli", "apps", "launch", "tracking", "report", "tuning", "training", "evaluation", "inference", "systems",
     "game", "nets", "losses", "features", "datasets", "image_io", "corruptions", "images", "config", "files",
     "errors",
 ]  # fmt: skip

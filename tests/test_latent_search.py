@@ -3,23 +3,33 @@ is never read."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from torch import Tensor, nn
 
-from roigan.config import SearchParams
+from roigan import cli
+from roigan.config import SearchParams, parse_model
+from roigan.config.reading import search_params
 from roigan.corruptions.sampling import sample
 from roigan.errors import UserError
+from roigan.evaluation.verbs import VERBS, asked, measure
+from roigan.features.network import load_features
+from roigan.files import paths
+from roigan.images.arrays import load_split
 from roigan.inference.latent_search import LatentSearch, redrawn
 from roigan.inference.solver import OPTIMIZERS, minimise
 from roigan.losses.context import gradients, importance, pixels
 from roigan.systems.dcgan.system import DCGAN
-from roigan.systems.model import Model
-from roigan.systems.wgan.system import WGAN
+from roigan.systems.model import Model, save_model
+from roigan.systems.wgan.system import WGAN as SYSTEM
+from tests.conftest import WGAN, Small
 
 SIZE = 32
 
@@ -27,13 +37,11 @@ SIZE = 32
 def prior(system: str = "wgan", seed: int = 0) -> Model:
     """A small prior with weights that nobody trained."""
     torch.manual_seed(seed)
-    kind = {"wgan": WGAN, "dcgan": DCGAN}[system]
+    kind = {"wgan": SYSTEM, "dcgan": DCGAN}[system]
     config: dict[str, Any] = {
         "model": {"system": system, "width": 0.125, "noise": 16},
         "image_size": SIZE, "channels": 3, "weights_sha256": "",
     }  # fmt: skip
-    from roigan.config import parse_model
-
     params = parse_model(config["model"], "")
     nets = {name: net(SIZE, 3, params) for name, net in kind.networks.items()}
     for parameter in nets["G"].parameters():  # far enough from grey to be looked for
@@ -94,7 +102,7 @@ def test_gradients_of_a_step() -> None:
 
 @pytest.mark.parametrize(("system", "costs"), [("dcgan", -0.6931472), ("wgan", 0.0)])
 def test_the_prior_of_a_score_of_zero(system: str, costs: float) -> None:
-    kind = {"dcgan": DCGAN, "wgan": WGAN}[system]
+    kind = {"dcgan": DCGAN, "wgan": SYSTEM}[system]
     assert kind.prior_loss(torch.zeros(1)).item() == pytest.approx(costs)
     assert kind.prior_loss(torch.ones(1)) < kind.prior_loss(-torch.ones(1))  # more real is cheaper
 
@@ -244,3 +252,69 @@ def test_what_cannot_be_searched_is_said() -> None:
     ]:
         with pytest.raises(ValueError, match=why):
             SearchParams(**wrong)
+
+
+# --- as users meet it ---
+
+
+def test_a_prior_is_measured_by_all_that_is_asked_of_it(prepared: Path, small: Small) -> None:
+    """Under `whole` as a generator, under other families by a search, in one table."""
+    params = small(
+        **WGAN | {"masks.evaluate": ["whole", "centre"]},
+        search__steps=2, evaluate__limit=6, evaluate__diversity_images=2, evaluate__diversity_samples=2,
+    )  # fmt: skip
+    model = prior()
+    images, test = (load_split(prepared / paths.PREPARED, split) for split in ("train", "test"))
+    masks = {"whole": torch.ones(1, 1, SIZE, SIZE), "centre": sample("centre", 1, SIZE, torch.Generator())}
+    assert asked(model, list(masks)) == {"generate": ["whole"], "complete": ["centre"]}
+    table, scored = measure(
+        lambda verb: VERBS[verb].methods(params, model, images), test, masks,
+        load_features(prepared / paths.FEATURES), params, model,
+    )  # fmt: skip
+    methods = table.groupby("mask")["method"].apply(set)
+    assert methods["whole"] == {"wgan", "copy", "mean", "real"}
+    assert methods["centre"] == {"wgan", "fmm", "nearest", "real"}
+    assert table.set_index(["method", "mask"]).loc[("wgan", "centre"), "psnr"] > 0
+    assert ("wgan", "centre") in scored
+
+
+@pytest.mark.parametrize("blend", [None, "membrane", "poisson"])
+def test_a_picture_of_any_size_is_completed(
+    blend: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A prior knows whole aligned images: it sees the largest square around the region."""
+    save_model(tmp_path / "prior", prior().nets, prior().config)
+    picture = np.random.default_rng(0).integers(0, 256, (50, 70, 4), dtype=np.uint8)
+    mask = np.zeros((50, 70), np.uint8)
+    mask[20:30, 25:45] = 255
+    Image.fromarray(picture).save(tmp_path / "x.png")
+    Image.fromarray(mask).save(tmp_path / "m.png")
+    (tmp_path / "quick.yaml").write_text("search: {steps: 2, precision: fp32}\n")
+    files = {"model": "prior", "image": "x.png", "mask": "m.png", "out": "y.png", "search": "quick.yaml"}
+    words = [word for name, file in files.items() for word in (f"--{name}", str(tmp_path / file))]
+    monkeypatch.setattr("sys.argv", ["roigan", "complete", *words, *(["--blend", blend] if blend else [])])
+    cli.main()
+    completed = np.asarray(Image.open(tmp_path / "y.png"))
+    assert np.array_equal(completed[mask == 0], picture[mask == 0])
+    assert not np.array_equal(completed[mask > 0], picture[mask > 0])
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("train: {}\n", "has no block `search`"),
+        ("search: {stepps: 3}\n", r"unknown key stepps \(did you mean steps\?\)"),
+        ("search: {window: 4}\n", "an odd side"),
+        ("search: [\n", "is not valid YAML"),
+        (None, "No such file"),
+    ],
+)
+def test_a_file_with_numbers_of_the_search_is_checked(
+    content: str | None, complaint: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "s.yaml"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(UserError, match=complaint):
+        search_params(file)
+    assert search_params(None) == SearchParams()

@@ -9,14 +9,17 @@ from roigan.config.blocks import (
     LatentSizes,
     MetricName,
     ModelParams,
+    NaturalParams,
     PaintParams,
     ProjectParams,
+    RankingName,
     SearchParams,
     TrainParams,
 )
 from roigan.config.params import Params
 from roigan.config.reading import changed, load_params, parse_model, parse_params, prior_params, read_yaml
 from roigan.config.systems.glcic import GLCICModel, GLCICParams
+from roigan.config.systems.history_ad import HistoryADModel, HistoryADParams
 from roigan.config.systems.pixelwise import PixelwiseModel, PixelwiseParams
 from roigan.config.systems.roigan import RoIGANModel, RoIGANParams
 from roigan.config.tuning import Domain, Objective, TuneParams
@@ -30,15 +33,19 @@ __all__ = [
     "GLCICModel",
     "GLCICParams",
     "Gate",
+    "HistoryADModel",
+    "HistoryADParams",
     "LatentSizes",
     "MetricName",
     "ModelParams",
+    "NaturalParams",
     "Objective",
     "PaintParams",
     "Params",
     "PixelwiseModel",
     "PixelwiseParams",
     "ProjectParams",
+    "RankingName",
     "RoIGANModel",
     "RoIGANParams",
     "SearchParams",

@@ -12,8 +12,9 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 MaskFamily = Literal[
-    "rectangle", "ellipse", "mixture", "half", "centre", "border", "free_form", "scattered", "whole", "grey"
-]
+    "rectangle", "ellipse", "mixture", "half", "centre", "border", "free_form", "scattered", "top", "whole",
+    "grey",
+]  # fmt: skip
 
 
 class Block(BaseModel):
@@ -22,10 +23,24 @@ class Block(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+Source = Literal["mnist_5k", "photos", "digits", "drawn", "folder", "celeba", "mnist", "fashion_mnist"]
+Label = Annotated[int, Field(ge=0)]
+RESERVED = ("train", "val", "test", "anomalous")
+"""Names of sets that no entry of `data.others` may have."""
+
+
+class OtherData(Block):
+    """A source whose test images are told from those of the data: foreign to it as a whole."""
+
+    source: Source
+    path: str | None = None
+    """As in the block `data`."""
+
+
 class DataParams(Block):
     """Stage `prepare`: a source becomes packed uint8 arrays."""
 
-    source: Literal["mnist_5k", "photos", "digits", "drawn", "folder", "celeba", "mnist", "fashion_mnist"]
+    source: Source
     path: str | None = None
     """Folder or zip of the source; None for the sources that need none (mnist_5k, photos, digits, drawn)."""
     image_size: Literal[16, 28, 32, 64, 128, 256]
@@ -44,6 +59,13 @@ class DataParams(Block):
     """At most this many images per split; None takes all."""
     max_rejected: Share = 0.01
     """The stage fails when a larger share of the files than this is unusable."""
+    anomalous: list[Label] = Field(default_factory=list)
+    """Labels that are no part of the data: they leave train, val and test before anything is trained, and
+    those of test become the set `anomalous`, which a model that scores has to tell from test."""
+    normal: list[Label] = Field(default_factory=list)
+    """The same said the other way round: all other labels are anomalous."""
+    others: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], OtherData] = Field(default_factory=dict)
+    """Sets of foreign images by name: the test part of a source, at most as many as test has."""
     seed: Seed = 0
 
     @model_validator(mode="before")
@@ -59,6 +81,14 @@ class DataParams(Block):
             raise ValueError("split must be three shares >= 0 that sum to 1 (train, val, test)")
         return self
 
+    @model_validator(mode="after")
+    def _sets_have_one_name_each(self) -> DataParams:
+        if self.anomalous and self.normal:
+            raise ValueError("either anomalous or normal names labels, the rest are the other kind")
+        if taken := {*RESERVED} & {*self.others}:
+            raise ValueError(f"others: {min(taken)} is the name of a set that there is anyway")
+        return self
+
 
 class MaskParams(Block):
     """Stage `masks`: which regions are trained on and evaluated."""
@@ -71,8 +101,12 @@ class MaskParams(Block):
     count: Positive = 1000
     """Masks per family in a cache; image i is evaluated under mask i modulo count."""
     known_share: Share = 0.005
-    """Share of pixels that the family `scattered` keeps."""
+    """Share of pixels that the families `scattered` and `top` keep."""
     seed: Seed = 0
+
+    def known_rows(self, size: int) -> int:
+        """Rows that `top` keeps of `size`."""
+        return round(self.known_share * size)
 
     @model_validator(mode="after")
     def _something_to_sample(self) -> MaskParams:
@@ -94,6 +128,11 @@ class FeatureParams(Block):
     steps: Positive = 300
     batch_size: Positive = 48
     lr: Rate = 2e-3
+    classes: Literal["labels", "clusters", "imagenet"] | None = None
+    """What tells a system that wants to know what an image shows: the data's labels, clusters of the
+    network's embedding, or the 1,000 classes of EfficientNet-Lite0."""
+    clusters: Annotated[int, Field(ge=2)] = 32
+    """How many, where they are the classes."""
     seed: Seed = 0
 
 
@@ -226,12 +265,26 @@ class RegisterParams(Block):
     experiment: Annotated[str, Field(min_length=1)] = "roigan"
 
 
+class NaturalParams(Block):
+    """A judge of colours, which the stage `features` trains for `evaluate`."""
+
+    width: Positive = 24
+    """Channels of its first layer."""
+    steps: Positive = 600
+    batch_size: Positive = 32
+    """Real images of a step; there are as many miscoloured ones."""
+    lr: Rate = 2e-3
+    seed: Seed = 0
+
+
 class EvaluateParams(Block):
     """Stage `evaluate`."""
 
     judge: FeatureParams | None = None
     """The network behind FID, KID, P-IDS and the perceptual distance; None: that of the training, which has
     learnt to please it."""
+    natural: NaturalParams | None = None
+    """The judge behind the metric `natural`, where colours alone are generated; None: there is none."""
     limit: Positive | None = None
     """At most this many test images; None takes all."""
     batch_size: Positive = 200
@@ -244,6 +297,8 @@ class EvaluateParams(Block):
     """Draws of the test images from which the gates learn how far chance moves a difference."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Of the two-sided interval whose worse end a gate is judged by."""
+    searched: Annotated[int, Field(ge=0)] = 0
+    """Images of every set on which AnoGAN, a search for each, stands beside a model that scores."""
     whole: bool = False
     """Score G's whole image beside the completed one: how well it honours the known pixels by itself."""
     seed: Seed = 0
@@ -348,11 +403,18 @@ class ControlParams(Block):
     seed: Seed = 0
 
 
-Method = Literal["fmm", "nearest", "copy", "mean", "real", "champion"]
+Method = Literal[
+    "fmm", "nearest", "copy", "mean", "real", "champion", "nearest feature", "pca", "forest", "svm", "ink",
+    "last critic", "early critic", "mean critic", "mean of scores", "anogan", "grey", "by_lightness", "ridge",
+    "nearest5", "welsh", "random",
+]  # fmt: skip
 MetricName = Literal[
-    "fid", "kid", "pids", "uids", "percep", "l1", "psnr", "ssim", "border", "chroma", "diversity"
-]
-"""What the evaluation measures, in the order of its columns."""
+    "fid", "kid", "pids", "uids", "percep", "l1", "psnr", "ssim", "border", "chroma", "sharpness",
+    "diversity", "psnr_ab", "colour", "js", "natural",
+]  # fmt: skip
+"""What the evaluation of images measures, in the order of its columns."""
+RankingName = Literal["ap", "ap_normal", "auroc", "fpr95"]
+"""What the evaluation of scores measures."""
 
 
 class Gate(Block):
@@ -362,8 +424,10 @@ class Gate(Block):
     Or: what is read of the controls, the median of R2 (sliders) or of accuracy (codes), is above a number.
     """
 
-    metric: MetricName | None = None
+    metric: MetricName | RankingName | None = None
     mask: MaskFamily | None = None
+    set: str | None = None
+    """Where a model scores: the images that it tells from test (`anomalous`, a name of `data.others`)."""
     control: Literal["sliders", "codes"] | None = None
     below: float | Method | None = None
     above: float | Method | None = None
@@ -374,8 +438,15 @@ class Gate(Block):
     def _one_side(self) -> Gate:
         if (self.below is None) == (self.above is None):
             raise ValueError("a gate has either `below` or `above`")
-        if (self.control is None) == (self.metric is None) or (self.metric is None) != (self.mask is None):
-            raise ValueError("a gate has either `metric` and `mask`, or `control`")
+        if (self.control is None) == (self.metric is None) or (self.metric is None) != (self.under is None):
+            raise ValueError("a gate has either `metric` and `mask` (or `set`), or `control`")
+        if self.mask and self.set:
+            raise ValueError("a gate has either `mask` or `set`")
         if self.control and isinstance(self.below if self.above is None else self.above, str):
             raise ValueError("a gate on `control` compares with a number")
         return self
+
+    @property
+    def under(self) -> str | None:
+        """What marks its row in a table: `mask`, or `set`."""
+        return self.mask or self.set

@@ -18,7 +18,6 @@ from roigan.config.blocks import (
     LossParams,
     MaskParams,
     ModelParams,
-    PaintParams,
     PenaltyParams,
     ProjectParams,
     RegisterParams,
@@ -43,7 +42,6 @@ class Params(Block):
     `model` and `losses` whole, of the others what differs. None: there is none."""
     search: SearchParams = SearchParams()
     project: ProjectParams = ProjectParams()
-    paint: PaintParams = PaintParams()
     register_: RegisterParams = Field(default=RegisterParams(), alias="register")
     evaluate: EvaluateParams = EvaluateParams()
     control: ControlParams = ControlParams()
@@ -71,6 +69,11 @@ class Params(Block):
             raise ValueError("masks: grey asks for colours alone; set model.space: lab, or take whole")
         if "whole" in families and self.model.needs_context:
             raise ValueError(f"masks: whole leaves nothing known, and {self.model.system} completes pictures")
+        rows, size = self.masks.known_rows(self.data.image_size), self.data.image_size
+        if "top" in families and not 0 < rows < size:
+            raise ValueError(
+                f"masks: top keeps known_share of all rows, which is {rows} of {size}; change it"
+            )
         return self
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import io
 from collections.abc import Mapping
@@ -147,7 +148,7 @@ def changed(params: Params, changes: Mapping[str, Any]) -> Params:
             if not isinstance(target.get(block), dict):
                 raise UserError(f"{key}: there is no block {block}")
             target = target[block]
-        target[last] = value
+        target[last] = copy.deepcopy(value)  # a later key may lie in it
     return parse_params(content)
 
 

@@ -23,8 +23,10 @@ class Family:
 
     draws: Callable[[int], int]
     """Side of the image in pixels -> uniform numbers per mask."""
-    rasterise: Callable[[Tensor, int], Tensor]
+    rasterise: Callable[..., Tensor]
     """(u [B, draws] in [0, 1), side) -> bool [B, side, side]."""
+    keeps_share: bool = False
+    """Whether `rasterise` takes a third argument: the share of pixels that it keeps."""
 
 
 def rectangle(u: Tensor, size: int) -> Tensor:
@@ -50,7 +52,7 @@ def ellipse(u: Tensor, size: int) -> Tensor:
 
 
 MIXTURE_COMPONENTS = 15  # the thesis' mixed regions
-KNOWN_SHARE = 0.005  # of the pixels, where `scattered` ones are all that is known
+KNOWN_SHARE = 0.005  # of the pixels, where a share of them is all that is known
 
 
 def mixture(u: Tensor, size: int) -> Tensor:
@@ -178,6 +180,16 @@ def scattered(u: Tensor, size: int, known_share: float = KNOWN_SHARE) -> Tensor:
     return torch.ones_like(u, dtype=torch.bool).scatter(1, chosen, False).unflatten(1, (size, size))
 
 
+def top(u: Tensor, size: int, known_share: float = KNOWN_SHARE) -> Tensor:
+    """All but the lowest rows, of which round(known_share * size) are known."""
+    return ~lowest_rows(round(known_share * size), size).to(u.device).expand(len(u), size, size)
+
+
+def lowest_rows(rows: int, size: int) -> Tensor:
+    """bool [size, size]."""
+    return (torch.arange(size) >= size - rows)[:, None].expand(size, size)
+
+
 def everything(u: Tensor, size: int) -> Tensor:
     """The whole picture."""
     return torch.ones(len(u), size, size, dtype=torch.bool, device=u.device)
@@ -191,7 +203,8 @@ FAMILIES: dict[str, Family] = {
     "centre": Family(lambda size: 1, centre),
     "border": Family(lambda size: 1, border),
     "free_form": Family(lambda size: STROKES * (4 + 2 * TURNS), free_form),
-    "scattered": Family(lambda size: size * size, scattered),
+    "scattered": Family(lambda size: size * size, scattered, keeps_share=True),
+    "top": Family(lambda size: 1, top, keeps_share=True),
     "whole": Family(lambda size: 1, everything),  # a sample from nothing
     "grey": Family(lambda size: 1, everything),  # the colours of the whole picture
 }

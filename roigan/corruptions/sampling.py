@@ -8,16 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from roigan.corruptions.families import FAMILIES, KNOWN_SHARE, scattered
+from roigan.corruptions.families import FAMILIES, KNOWN_SHARE
 
 
 def draw(family: str, u: Tensor, size: int, known_share: float = KNOWN_SHARE) -> Tensor:
     """Masks of a family from uniform numbers: u [B, draws] -> float32 M [B, 1, size, size]."""
     parts = u.split(32 if u.device.type == "cpu" else max(1, len(u)))  # on a CPU: what the cache holds
-    if family == "scattered":
-        inside = [scattered(part, size, known_share) for part in parts]
-    else:
-        inside = [FAMILIES[family].rasterise(part, size) for part in parts]
+    share = (known_share,) if FAMILIES[family].keeps_share else ()
+    inside = [FAMILIES[family].rasterise(part, size, *share) for part in parts]
     return torch.cat(inside)[:, None].float()
 
 

@@ -38,8 +38,8 @@ def prepare(params: DataParams, folder: Path) -> dict[str, Any]:
     """Pack a source into `folder` (see roigan/paths.py for the files) and return the statistics.
 
     The arrays are written picture by picture, so that memory does not grow with the source. Of equal pictures
-    (by their packed pixels) the first one stays, test before val before train: what leaks from train into
-    test is removed from train.
+    (by their packed pixels) the first one stays, foreign sets before test before val before train: what leaks
+    from train into the others is removed from train.
 
     Raises UserError for a source that cannot be used, a split left without images, and where a larger share
     than `data.max_rejected` was rejected (rejects.csv is written all the same).
@@ -50,16 +50,16 @@ def prepare(params: DataParams, folder: Path) -> dict[str, Any]:
     seen: dict[bytes, str] = {}  # hash of the pixels -> id
     rejects: list[dict[str, str]] = []
     packed: dict[str, Packed] = {}
-    for split in reversed(SPLITS):
+    for split in reversed(splits):
         packed[split] = _pack(splits[split], folder / f"{split}.npy", shape, split, seen, rejects)
     _write_rejects(rejects, folder / "rejects.csv", sum(map(len, splits.values())), params.max_rejected)
-    for split in SPLITS:
+    for split in splits:
         if not packed[split].rows:
             raise UserError(f"every image of split {split} was rejected; see {folder / 'rejects.csv'}")
-    manifest = pd.DataFrame([row for split in SPLITS for row in packed[split].rows])
+    manifest = pd.DataFrame([row for split in splits for row in packed[split].rows])
     manifest["label"] = manifest["label"].astype("Int64")  # integers with gaps
     manifest.to_parquet(folder / "manifest.parquet", index=False)
-    statistics = _statistics(packed, params, len(rejects), manifest["label"])
+    statistics = _statistics(packed, params, len(rejects), manifest)
     (folder / "statistics.json").write_text(json.dumps(statistics, indent=2) + "\n")
     _draw_contact_sheet(folder)
     return statistics
@@ -118,9 +118,11 @@ def _write_rejects(rejects: list[dict[str, str]], path: Path, total: int, max_re
 
 
 def _statistics(
-    packed: dict[str, Packed], params: DataParams, rejected: int, labels: pd.Series[Any]
+    packed: dict[str, Packed], params: DataParams, rejected: int, manifest: pd.DataFrame
 ) -> dict[str, Any]:
-    hashes = {split: packed[split].sha256 for split in SPLITS}
+    labels = manifest["label"][manifest["split"].isin(SPLITS)]
+    order = [*SPLITS, *(name for name in packed if name not in SPLITS)]
+    hashes = {split: packed[split].sha256 for split in order}
     described = json.dumps([params.image_size, params.channels, hashes], sort_keys=True)
     count = len(packed["train"].rows) * params.image_size**2
     mean, square = packed["train"].sums / count  # [C] each, of levels 0 .. 255
@@ -129,13 +131,14 @@ def _statistics(
         "source": params.source,
         "image_size": params.image_size,
         "channels": params.channels,
-        "counts": {split: len(packed[split].rows) for split in SPLITS},
+        "counts": {split: len(packed[split].rows) for split in order},
         "mean": [round(value / 255, 6) for value in mean.tolist()],
         "std": [round(value / 255, 6) for value in deviation.tolist()],
         "sha256": hashes,
         "data": hashlib.sha256(described.encode()).hexdigest()[:16],
         "rejected": rejected,
         "labels": None if labels.isna().any() else int(labels.nunique()),
+        "divided": bool(params.anomalous or params.normal),
     }
 
 

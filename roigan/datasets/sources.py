@@ -24,6 +24,9 @@ from roigan.files.paths import home
 from roigan.image_io.decode import decode, fit
 
 SPLITS = ("train", "val", "test")
+ANOMALOUS = "anomalous"
+"""The set of test images with an anomalous label."""
+FEWEST = 20  # images of a set of foreign ones
 FOLDERS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation"), "val"),
@@ -54,23 +57,57 @@ Splits = dict[str, list[Item]]
 
 
 def list_items(params: DataParams) -> Splits:
-    """The items of train, val and test, each in a seeded random order, so that the first n are a fair sample;
-    `data.limit` takes those.
+    """The items of train, val and test, and of the sets that are told from test (`data.anomalous`,
+    `data.others`), each in a seeded random order, so that the first n are a fair sample; `data.limit` takes
+    those.
 
-    Raises UserError for a missing path, an unsafe or empty source, or a split without images.
+    Raises UserError for a missing path, an unsafe or empty source, a split without images, a label that there
+    is not, or a set of foreign images that is too small to measure anything on.
     """
-    if params.path is not None and params.source in SHIPPED:
-        raise UserError(f"data.path is set, but {params.source} needs none; set data.path: null")
-    splits = SOURCES[params.source](params)
+    splits = divided(_listed(params), params)
     generator = _generator(params, purpose=1)
-    for split in SPLITS:
+    for split in splits:
         order = generator.permutation(len(splits[split]))
         splits[split] = [splits[split][i] for i in order][: params.limit]
+    for name, other in params.others.items():
+        same = params.model_copy(update={"source": other.source, "path": other.path})
+        items = _listed(same)["test"]
+        order = generator.permutation(len(items))[: len(splits["test"])]
+        if len(order) < FEWEST:
+            raise UserError(f"data.others: {name} has {len(order)} test images, but needs {FEWEST}")
+        splits[name] = [items[i]._replace(id=f"{name}:{items[i].id}") for i in order]
     total = sum(map(len, splits.values()))
     for split, items in splits.items():
         if not items:
             raise UserError(f"split {split} gets none of the {total} images; change data.split or add images")
     return splits
+
+
+def _listed(params: DataParams) -> Splits:
+    if params.path is not None and params.source in SHIPPED:
+        raise UserError(f"data.path is set, but {params.source} needs none; set data.path: null")
+    return SOURCES[params.source](params)
+
+
+def divided(splits: Splits, params: DataParams) -> Splits:
+    """train, val and test without what `data.anomalous` or `data.normal` calls anomalous, and the anomalous
+    items of test as a split of their own. Raises UserError for labels that the source does not have."""
+    named = params.anomalous or params.normal
+    if not named:
+        return splits
+    key = "anomalous" if params.anomalous else "normal"
+    labels = {item.label for items in splits.values() for item in items}
+    if None in labels:
+        raise UserError(f"data.{key} names labels, but {params.source} has none")
+    if unknown := {*named} - labels:
+        raise UserError(f"data.{key}: {min(unknown)} is no label of {params.source}")
+    anomalous = {*named} if params.anomalous else labels - {*named}
+    if anomalous in (set(), labels):
+        raise UserError(f"data.{key} leaves no label {'normal' if anomalous else 'anomalous'}")
+    parts = {
+        split: [item for item in items if item.label not in anomalous] for split, items in splits.items()
+    }
+    return parts | {ANOMALOUS: [item for item in splits["test"] if item.label in anomalous]}
 
 
 def _generator(params: DataParams, purpose: int) -> np.random.Generator:

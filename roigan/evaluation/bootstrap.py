@@ -14,6 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from roigan.evaluation.metrics import ranking
 from roigan.evaluation.metrics.crosswise import crosswise_fid, crosswise_kid
 
 
@@ -24,6 +25,15 @@ class Scored(NamedTuple):
     """Metric -> [N]; its value for the set is the mean."""
     embedded: Tensor
     """Features of the completed images [N, F]."""
+
+
+class Ranked(NamedTuple):
+    """What a method said of a set: scores, higher = more anomalous."""
+
+    normal: Tensor
+    """[N]."""
+    foreign: Tensor
+    """[A]."""
 
 
 OF_FEATURES: dict[str, Callable[[Tensor, Tensor], float]] = {"fid": crosswise_fid, "kid": crosswise_kid}
@@ -46,6 +56,17 @@ def deviation(
         value = _value(metric, mine, real, rows)
         differences.append(value - (_value(metric, other, real, rows) if other else 0.0))
     return statistics.stdev(differences)
+
+
+def ranked_deviation(metric: str, mine: Ranked, other: Ranked | None, draws: int, seed: int) -> float | None:
+    """The same of scores: normal images and foreign ones are drawn anew, each kind for itself. None where the
+    methods have not scored the same images."""
+    sizes = [(len(pair.normal), len(pair.foreign)) for pair in (mine, other or mine)]
+    if sizes[0] != sizes[1]:
+        return None
+    weights = ranking.draws(*sizes[0], draws, torch.Generator().manual_seed(seed))
+    value = ranking.ranking(*mine, weights)[metric]
+    return (value - (ranking.ranking(*other, weights)[metric] if other else 0)).std().item()
 
 
 def _draw(count: int, generator: torch.Generator) -> Tensor:

@@ -22,24 +22,29 @@ from tqdm import tqdm
 from roigan.config import EvaluateParams, Params
 from roigan.corruptions.corruption import Corruption
 from roigan.errors import UserError
-from roigan.evaluation.bootstrap import Scored
+from roigan.evaluation.bootstrap import Ranked, Scored
+from roigan.evaluation.colouring import rivals as colouring_rivals
 from roigan.evaluation.methods import Completer, fast_marching, generated, nearest, real, whole
-from roigan.evaluation.metrics import constraints, perceptual
+from roigan.evaluation.metrics import colour, constraints, perceptual
 from roigan.evaluation.metrics.border import jump
 from roigan.evaluation.metrics.chroma import variation
 from roigan.evaluation.metrics.crosswise import crosswise_fid, crosswise_kid
 from roigan.evaluation.metrics.diversity import diversity
 from roigan.evaluation.metrics.ids import p_ids_and_u_ids
 from roigan.evaluation.metrics.pixels import l1, psnr, ssim
-from roigan.evaluation.metrics.records import CONSTRAINTS, METRICS
+from roigan.evaluation.metrics.records import COLOURS, CONSTRAINTS, METRICS, RANKING
+from roigan.evaluation.metrics.sharpness import contrast
 from roigan.features.network import FeatureNetwork
 from roigan.images.arrays import to_float, to_uint8
 from roigan.inference.latent_search import completing
 from roigan.systems.model import Model
 
-COLUMNS = ["method", "mask", "n", *(name for name in METRICS if name not in CONSTRAINTS)]
-RATIOS = {"border": jump, "chroma": variation}  # a sum over completed images by that over real ones
+SPECIAL = COLOURS + CONSTRAINTS + RANKING  # measured where they are asked for
+COLUMNS = ["method", "mask", "n", *(name for name in METRICS if name not in SPECIAL)]
+RATIOS = {"border": jump, "chroma": variation, "sharpness": contrast}  # a sum, by that over real images
 MEANS = ["l1", "psnr", "ssim", "percep", *CONSTRAINTS]  # over images
+COLOUR_MEANS = ["psnr_ab", "natural"]  # where colours alone are generated
+NATURAL = 0.871  # share of real images that count as natural: those that a panel took for it (Vitoria 2020)
 RESIDUAL = 0.01  # of a known coordinate, on the scale [-1, 1]: half a unit of L
 SMALLEST = 4  # test images: two halves, each with a covariance
 
@@ -49,7 +54,7 @@ class Evaluation(NamedTuple):
 
     table: pd.DataFrame
     """Columns COLUMNS, one row per method and family of masks."""
-    scored: dict[tuple[str, str], Scored]
+    scored: Mapping[tuple[str, str], Scored | Ranked]
     """By (method, mask)."""
 
 
@@ -60,6 +65,8 @@ def own(params: Params, model: Model) -> Completer:
 
 def methods(params: Params, model: Model, train: np.ndarray) -> dict[str, Completer]:
     """The competitors by name; train: uint8 [N, H, W, C]."""
+    if "grey" in params.masks.evaluate:  # nothing lies around a whole picture that could be continued
+        return {model.system: generated(model), **colouring_rivals(train)}
     return {
         model.system: own(params, model),
         "fmm": fast_marching(params.evaluate.fmm_radius, model.coordinates),
@@ -111,7 +118,10 @@ def measure(
     with tqdm(
         total=(len(masks) * len(rivals) + 1) * n, desc="evaluate", unit="image", file=sys.stderr
     ) as bar:
-        score = partial(_complete_and_score, test=test, features=features, params=params, free=free, bar=bar)
+        score = partial(
+            _complete_and_score, test=test, features=features, params=params, free=free, bar=bar, space=space,
+            threshold=features.natural.threshold(test, NATURAL) if features.natural else 0.0,
+        )  # fmt: skip
         first = next(iter(masks.values()))
         floor, originals = score({"real": real}, M_all=_spread(first, n))["real"]  # the same under every mask
         reference = originals.embedded  # [N, F]
@@ -119,13 +129,14 @@ def measure(
         table, scored = list[dict[str, Any]](), dict[tuple[str, str], Scored]()
         for family, cached in masks.items():
             bar.set_postfix_str(family, refresh=False)
-            for name, (row, images) in score(rivals, M_all=_spread(cached, n), space=space).items():
+            for name, (row, images) in score(rivals, M_all=_spread(cached, n)).items():
                 row |= set_metrics(images.embedded, reference)
                 table.append({"method": name, "mask": family, "n": n, **row})
                 scored[name, family] = images
             table.append({"method": "real", "mask": family, "n": n, **floor})
             scored["real", family] = originals
-    return Evaluation(pd.DataFrame(table)[COLUMNS + (CONSTRAINTS if free else [])], scored)
+    more = (CONSTRAINTS if free else []) + (COLOURS if space != "identity" else [])
+    return Evaluation(pd.DataFrame(table)[COLUMNS + more], scored)
 
 
 def _spread(M: Tensor, n: int) -> Tensor:
@@ -156,14 +167,15 @@ def _complete_and_score(
     params: EvaluateParams,
     free: Container[str],
     bar: tqdm[NoReturn],
-    space: str = "identity",
+    space: str,
+    threshold: float,
 ) -> dict[str, tuple[dict[str, float], Scored]]:
     """All methods under one family: name -> (all metrics that need no features of the whole set, what was
     measured image by image).
 
     Batch by batch, so that the maps of the real images are made once for all methods and never kept.
     """
-    device = features.scales.device
+    device, coloured = features.scales.device, space != "identity"
     generators = {name: torch.Generator().manual_seed(params.seed) for name in completions}
     batches: dict[str, list[dict[str, Tensor]]] = {name: [] for name in completions}
     for begin in range(0, len(test), params.batch_size):
@@ -171,6 +183,7 @@ def _complete_and_score(
         M = M_all[begin : begin + len(x)].to(device)
         maps_x = features.maps(x)
         sums_x = {metric: total(x, M) for metric, total in RATIOS.items()}
+        colours_x = _colours(x, x, features, threshold) if coloured else {}
         for name, completion in completions.items():
             y = completion(x, M, generators[name])
             if name not in free:
@@ -189,20 +202,36 @@ def _complete_and_score(
                     "mse_known": constraints.mse(y, x, M),
                     "satisfied": constraints.satisfied(y, x, M),
                     **{m: torch.stack([total(y, M), sums_x[m]])[None] for m, total in RATIOS.items()},
+                    **(_colours(y, x, features, threshold) if coloured else {}),
+                    **{f"{m} of x": value for m, value in colours_x.items()},
                 }
             )
             bar.update(len(x))
     results = {}
     for name, completion in completions.items():
         whole = {key: torch.cat([batch[key] for batch in batches[name]]) for key in batches[name][0]}
-        means = {metric: whole[metric].cpu() for metric in MEANS}
+        means = {metric: whole[metric].cpu() for metric in MEANS + (COLOUR_MEANS if coloured else [])}
         row = {metric: values.nanmean().item() for metric, values in means.items()}
         for metric in RATIOS:
             mine, real_ones = whole[metric].sum(0).tolist()
             row[metric] = mine / real_ones if real_ones else float("nan")
+        if coloured:
+            row["colour"] = (whole["colour"].sum() / whole["colour of x"].sum()).item()
+            row["js"] = colour.js(whole["js"].sum(0), whole["js of x"].sum(0))
         row["diversity"] = _diversity(completion, test, M_all, params, device)
         results[name] = row, Scored(means, whole["embedded"])
     return results
+
+
+def _colours(y: Tensor, x: Tensor, features: FeatureNetwork, threshold: float) -> dict[str, Tensor]:
+    """What is measured of colours alone: [B] each, and the histogram [1, K]."""
+    judge = features.natural
+    return {
+        "psnr_ab": colour.psnr_ab(y, x),
+        "colour": colour.colourfulness(y),
+        "js": colour.histogram(y)[None],
+        "natural": (judge(y) >= threshold).float() if judge else torch.full((len(y),), torch.nan),
+    }
 
 
 def _diversity(

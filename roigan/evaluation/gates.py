@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from roigan.config import EvaluateParams, Gate
-from roigan.evaluation.bootstrap import Scored, deviation
+from roigan.evaluation.bootstrap import Ranked, Scored, deviation, ranked_deviation
 
 PREFIX = {"sliders": "c", "codes": "k"}  # of their names in the table of controls
 
@@ -19,7 +19,7 @@ def judge(
     gates: Sequence[Gate],
     table: pd.DataFrame,
     method: str,
-    scored: Mapping[tuple[str, str], Scored],
+    scored: Mapping[tuple[str, str], Scored | Ranked],
     params: EvaluateParams,
     control: pd.DataFrame,
 ) -> list[dict[str, Any]]:
@@ -59,11 +59,13 @@ def read(control: pd.DataFrame, kind: str) -> float:
 
 
 def _subject(gate: Gate) -> str:
-    return f"{gate.control} read" if gate.control else f"{gate.metric} under {gate.mask}"
+    if gate.control:
+        return f"{gate.control} read"
+    return f"{gate.metric} {'on' if gate.set else 'under'} {gate.under}"
 
 
 def _value(measured: pd.DataFrame, method: str, gate: Gate) -> float:
-    row = (method, str(gate.mask))
+    row = (method, str(gate.under))
     known = gate.metric is not None and gate.metric in measured
     return float(measured[gate.metric].get(row, math.nan)) if known else math.nan
 
@@ -72,13 +74,15 @@ def _deviation(
     gate: Gate,
     method: str,
     rival: str | None,
-    scored: Mapping[tuple[str, str], Scored],
+    scored: Mapping[tuple[str, str], Scored | Ranked],
     params: EvaluateParams,
 ) -> float | None:
     if gate.metric is None:
         return None
-    mine, other, real = (scored.get((name, str(gate.mask))) for name in (method, rival or method, "real"))
-    if not (mine and other and real):
+    mine, other, real = (scored.get((name, str(gate.under))) for name in (method, rival or method, "real"))
+    if isinstance(mine, Ranked) and isinstance(other, Ranked):
+        return ranked_deviation(gate.metric, mine, other if rival else None, params.bootstrap, params.seed)
+    if not (isinstance(mine, Scored) and isinstance(other, Scored) and isinstance(real, Scored)):
         return None
     return deviation(
         gate.metric, mine, other if rival else None, real.embedded, params.bootstrap, params.seed

@@ -10,7 +10,7 @@ import pandas as pd
 from torch import Tensor
 
 from roigan.config import Params
-from roigan.evaluation import completion, generation, projection
+from roigan.evaluation import completion, detection, generation, projection
 from roigan.evaluation.completion import Evaluation
 from roigan.features.network import FeatureNetwork
 from roigan.systems.model import Model
@@ -32,6 +32,7 @@ class Verb(NamedTuple):
 VERBS = {
     "complete": Verb(completion.own, completion.methods, completion.table),
     "generate": Verb(generation.own, generation.methods, generation.table),
+    "score": Verb(detection.own, detection.methods, detection.table),
     "project": Verb(projection.own, projection.methods, projection.table),
 }
 

@@ -29,6 +29,7 @@ STAGES = (
     (3, 1, 6, 320, 1),
 )
 SHOWN = (0, 2, 4, 10, 15)  # blocks whose output is a map: strides 2, 4, 8, 16, 32
+HEAD, CLASSES = 1280, 1000  # channels before the classifier, and ImageNet's classes
 EPSILON = 1e-3  # of the batch normalisation
 
 
@@ -94,6 +95,22 @@ class EfficientNetLite0(Trunk):
         return maps
 
 
+class Classifier(nn.Module):
+    """The blocks with head and classifier."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = EfficientNetLite0()
+        self.head = Convolution(STAGES[-1][3], HEAD, 1)
+        self.fc = nn.Linear(HEAD, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [B, 1 or 3, H, W] in [-1, 1] -> logits [B, 1000]."""
+        h = F.relu6(self.head(self.trunk(x)[-1]))  # [B, 1280, 4, 4]
+        logits: Tensor = self.fc(h.mean((2, 3)))
+        return logits
+
+
 def weights_file() -> Path:
     """The file that the package brings. Raises UserError where the package is not installed."""
     found = find_spec(PACKAGE)
@@ -123,9 +140,23 @@ def _folded(weights: dict[str, Tensor]) -> dict[str, Tensor]:
         ):
             if f"_blocks.{i}.{theirs}.weight" in weights:
                 layers[f"blocks.{i}.{ours}"] = (f"_blocks.{i}.{theirs}", f"_blocks.{i}.{norm}")
-    found = {}
+    found: dict[str, Tensor] = {}
     for ours, (theirs, norm) in layers.items():
-        gain = weights[f"{norm}.weight"] * torch.rsqrt(weights[f"{norm}.running_var"] + EPSILON)
-        found[f"{ours}.weight"] = weights[f"{theirs}.weight"] * gain[:, None, None, None]
-        found[f"{ours}.bias"] = weights[f"{norm}.bias"] - weights[f"{norm}.running_mean"] * gain
+        found |= _fold(ours, weights, theirs, norm)
     return found
+
+
+def _fold(ours: str, weights: dict[str, Tensor], theirs: str, norm: str) -> dict[str, Tensor]:
+    """Weight and bias of one convolution."""
+    gain = weights[f"{norm}.weight"] * torch.rsqrt(weights[f"{norm}.running_var"] + EPSILON)
+    return {
+        f"{ours}.weight": weights[f"{theirs}.weight"] * gain[:, None, None, None],
+        f"{ours}.bias": weights[f"{norm}.bias"] - weights[f"{norm}.running_mean"] * gain,
+    }
+
+
+def folded_classifier(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The package's tensors by the names of `Classifier`."""
+    trunk = {f"trunk.{name}": tensor for name, tensor in _folded(weights).items()}
+    fc = {f"fc.{name}": weights[f"_fc.{name}"] for name in ("weight", "bias")}
+    return trunk | _fold("head", weights, "_conv_head", "_bn1") | fc

@@ -22,7 +22,9 @@ from torch import Tensor, nn
 
 from roigan.config import FeatureParams, Params
 from roigan.errors import UserError
+from roigan.features.classes import make_teacher
 from roigan.features.local import LocalTrunk, train_local
+from roigan.features.natural import Naturalness, load_natural, make_natural
 from roigan.features.trunk import Trunk
 from roigan.files import paths
 from roigan.files.tensors import save_tensors, sha256_of
@@ -45,6 +47,7 @@ class FeatureNetwork(nn.Module):
     def __init__(self, name: str, trunk: Trunk, sha256: str = "") -> None:
         super().__init__()
         self.name, self.trunk, self.sha256 = name, trunk, sha256
+        self.natural: Naturalness | None = None  # the judge of colours that lies beside it
         with torch.no_grad():
             maps = trunk(torch.zeros(1, trunk.channels, 64, 64))
         features = sum(maps[i].shape[1] for i in trunk.pooled)
@@ -139,15 +142,21 @@ def make_networks(root: Path, params: Params) -> tuple[FeatureNetwork, FeatureNe
     prepared = root / paths.PREPARED
     network = make_features(prepared, params.features, root / paths.FEATURES)
     if params.evaluate.judge:
-        return network, make_features(prepared, params.evaluate.judge, root / paths.JUDGE)
-    shutil.copytree(root / paths.FEATURES, root / paths.JUDGE, dirs_exist_ok=True)
-    return network, load_features(root / paths.JUDGE)
+        judge = make_features(prepared, params.evaluate.judge, root / paths.JUDGE)
+    else:
+        shutil.copytree(root / paths.FEATURES, root / paths.JUDGE, dirs_exist_ok=True)
+        judge = load_features(root / paths.JUDGE)
+    make_teacher(prepared, network, params.features, root / paths.FEATURES)
+    if params.evaluate.natural:
+        make_natural(prepared, params.evaluate.natural, root / paths.JUDGE)
+    return network, judge
 
 
 def _classes(prepared: Path) -> np.ndarray | None:
-    """The classes of the training images, int64 [N] from 0 without gaps; None where they tell nothing."""
+    """The classes of the training images, int64 [N] from 0 without gaps; None where they tell nothing, or
+    where they say what is normal: a detector's rival must not know more than the detector."""
     labels = load_labels(prepared, "train")
-    if labels is None:
+    if labels is None or load_statistics(prepared).get("divided"):
         return None
     found, classes = np.unique(labels, return_inverse=True)
     return classes.astype(np.int64) if len(found) > 1 else None
@@ -187,4 +196,5 @@ def load_features(folder: Path) -> FeatureNetwork:
         trunk = pretrained.build(about["network"])
     network = FeatureNetwork(about["network"], trunk, sha256)
     network.load_state_dict(load_file(weights))
+    network.natural = load_natural(folder)
     return network

@@ -116,11 +116,11 @@ def load(name: str, path: str | None) -> Trunk:
     Raises UserError where neither works.
     """
     if path is not None:
-        weights = _read(paths.home() / Path(path).expanduser())
+        weights = read_weights(paths.home() / Path(path).expanduser())
     elif name in WEIGHTS:
         weights = _download(name)
     else:
-        weights = _read(efficientnet.weights_file())
+        weights = read_weights(efficientnet.weights_file())
     trunk = build(name)
     wanted = trunk.state_dict()
     found = NAMES[name](weights)
@@ -131,7 +131,8 @@ def load(name: str, path: str | None) -> Trunk:
     return trunk
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a weights file. Raises UserError where it is missing or damaged."""
     if not path.is_file():
         raise UserError(
             f"features.path: {path} does not exist; give a weights file, or use features.network=local"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ Box = tuple[slice, slice]
 
 MAX_BYTES = 2**32  # twice what the largest picture that is read takes uncompressed
 LUMINANCE = np.array([[0.299], [0.587], [0.114]], np.float32)  # ITU-R 601, as in Pillow
-AT_ONCE = 2**20  # pixels of a mask that are looked at together: as floats they take 16 bytes each, and more
+AT_ONCE = 2**20  # pixels that are looked at together: as floats they take 16 bytes each, and more
 
 
 # --- files ---
@@ -39,29 +40,38 @@ def read_picture(path: Path) -> Picture:
     where the picture cannot be read as it is.
     """
     try:
-        picture = read(read_contents(path, MAX_BYTES, pipes=True), exact=True)
+        return open_picture(read_contents(path, MAX_BYTES, pipes=True))
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
+    except NotFinite as reason:
+        raise UserError(f"{path} {reason}") from None
     except Unusable as reason:
         raise UserError(f"{path} cannot be read: {str(reason).removeprefix('unreadable: ')}") from None
+
+
+class NotFinite(Unusable):
+    """A picture of numbers that have no black and white to map to."""
+
+
+def open_picture(content: bytes, max_pixels: int | None = None) -> Picture:
+    """The picture that a file's bytes hold, as `read_picture` gives it; raises Unusable."""
+    picture = read(content, exact=True, max_pixels=max_pixels)
     finite = isinstance(picture, np.ndarray) or picture.mode != "F" or np.isfinite(np.asarray(picture)).all()
-    if not finite:  # no black and white to map to
-        raise UserError(f"{path} holds numbers that are not finite (NaN, inf); replace them first")
+    if not finite:
+        raise NotFinite("holds numbers that are not finite (NaN, inf); replace them first")
     return picture
 
 
 def read_mask(path: Path) -> np.ndarray:
-    """Read a mask of any mode: bool [H, W], True where it is white (>= 128 of 255) and not transparent."""
-    picture = read_picture(path)
-    height, width = picture.shape[:2] if isinstance(picture, np.ndarray) else picture.size[::-1]
-    scale = _range(picture)
-    mask = np.empty((height, width), bool)
-    rows = max(1, AT_ONCE // width)
-    for top in range(0, height, rows):
-        band = (slice(top, min(top + rows, height)), slice(0, width))
-        seen = _look(picture, band, 0.0, scale).mean(-1)  # [rows, W] in [0, 1]
-        mask[band] = seen * 255 >= 127.5
-    return mask
+    """Read a mask of any mode; see `as_mask`."""
+    return as_mask(read_picture(path))
+
+
+def as_mask(picture: Picture) -> np.ndarray:
+    """What a picture means as a mask: bool [H, W], True where it is white (>= 128 of 255) and not
+    transparent."""
+    mask = [seen.mean(-1) * 255 >= 127.5 for seen in bands(picture, ground=0.0)]
+    return np.concatenate(mask)
 
 
 def save_picture(picture: Picture, path: Path) -> None:
@@ -80,15 +90,15 @@ def save_picture(picture: Picture, path: Path) -> None:
             f"note: {path}: 16-bit colour loses its profile in TIFF; write .png to keep it", file=sys.stderr
         )
     with writing(path) as unfinished:
-        unfinished.write_bytes(_encode(picture, path.suffix.lower()))
+        unfinished.write_bytes(encode(picture, path.suffix.lower()))
 
 
 def _info(picture: Picture) -> dict[Any, Any]:
     return getattr(picture, "info", {})
 
 
-def _encode(picture: Picture, ending: str) -> bytes:
-    """The bytes of a file; left to write them itself, Pillow overlooks a full disk."""
+def encode(picture: Picture, ending: str) -> bytes:
+    """The bytes of a file, ".png" or ".tif"; left to write them itself, Pillow overlooks a full disk."""
     if isinstance(picture, np.ndarray):
         order = cv2.COLOR_RGB2BGR if picture.shape[-1] == 3 else cv2.COLOR_RGBA2BGRA
         encoded = cv2.imencode(ending, cv2.cvtColor(np.asarray(picture), order))[1].tobytes()
@@ -128,6 +138,21 @@ def size_of(picture: Picture) -> tuple[int, int]:
 def look(picture: Picture, box: Box, ground: float = 1.0) -> np.ndarray:
     """What a part of a picture looks like, laid on grey: float32 [h, w, 1 or 3] in [0, 1]."""
     return _look(picture, box, ground, _range(picture))
+
+
+def bands(picture: Picture, ground: float = 1.0) -> Iterator[np.ndarray]:
+    """All of a picture as `look` shows it, some rows at a time: float32 [h, W, 1 or 3] in [0, 1]."""
+    height, width = size(picture)
+    scale = _range(picture)
+    rows = max(1, AT_ONCE // width)
+    for top in range(0, height, rows):
+        yield _look(picture, (slice(top, min(top + rows, height)), slice(0, width)), ground, scale)
+
+
+def size(picture: Picture) -> tuple[int, int]:
+    """Height and width."""
+    height, width = picture.shape[:2] if isinstance(picture, np.ndarray) else picture.size[::-1]
+    return height, width
 
 
 def _look(picture: Picture, box: Box, ground: float, scale: tuple[float, float]) -> np.ndarray:

@@ -42,7 +42,7 @@ def lab(x: Tensor) -> Tensor:
     rgb = (x.clamp(-1, 1) + 1) / 2
     # both branches have finite gradients wherever `where` may look at them
     linear = torch.where(rgb > 0.04045, ((rgb.clamp_min(0.04045) + 0.055) / 1.055) ** 2.4, rgb / 12.92)
-    t = torch.einsum("ij,bjhw->bihw", _tensor(FROM_RGB, x), linear)  # X/Xn, Y/Yn, Z/Zn
+    t = _mixed(FROM_RGB, linear)  # X/Xn, Y/Yn, Z/Zn
     f = torch.where(t > EDGE**3, t.clamp_min(EDGE**3) ** (1 / 3), t / (3 * EDGE**2) + 4 / 29)
     X, Y, Z = f.unbind(1)
     return torch.stack([116 * Y - 16, 500 * (X - Y), 200 * (Y - Z)], 1)
@@ -73,7 +73,7 @@ def _linear(colours: Tensor) -> Tensor:
     Y = (L + 16) / 116
     f = torch.stack([Y + a / 500, Y, Y - b / 200], 1)
     t = torch.where(f > EDGE, f**3, 3 * EDGE**2 * (f - 4 / 29))
-    return torch.einsum("ij,bjhw->bihw", _tensor(TO_RGB, colours), t)
+    return _mixed(TO_RGB, t)
 
 
 def _fits(linear: Tensor) -> Tensor:
@@ -81,5 +81,9 @@ def _fits(linear: Tensor) -> Tensor:
     return ((linear > -1e-6) & (linear < 1 + 1e-6)).all(1, keepdim=True)
 
 
-def _tensor(matrix: np.ndarray, like: Tensor) -> Tensor:
-    return torch.tensor(matrix.tolist(), dtype=like.dtype, device=like.device)
+def _mixed(matrix: np.ndarray, channels: Tensor) -> Tensor:
+    """[3, 3] times the channels [B, 3, H, W] of every pixel. Sums, and no product of matrices, which autocast
+    would take in bfloat16: three digits of XYZ are two units of a, b."""
+    first, second, third = channels.unbind(1)
+    rows = matrix.tolist()
+    return torch.stack([p * first + q * second + r * third for p, q, r in rows], 1)

@@ -16,12 +16,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from roigan.corruptions.corruption import Corruption
+from roigan.corruptions.corruption import SPACES, Corruption
 from roigan.errors import UserError
+from roigan.image_io.colour import as_transparent_as, in_colour, opaque
 from roigan.image_io.lossless import as_channels, look, paint, size_of
 from roigan.image_io.reader import Picture
 from roigan.images.blending import BLENDS, complete
 from roigan.systems.model import Model
+
+GREY = 0.5  # no colours, among coordinates brought to [0, 1]
+BAND = 2**20  # pixels whose coordinates are changed together: they take two hundred bytes each
 
 
 class Window(NamedTuple):
@@ -49,20 +53,25 @@ def complete_pictures(
     the model's are given, the rest are 0; None draws them from the seed. context: the window's side as a
     multiple of the region's longer side; a window is never smaller than the model's resolution, if the
     picture has it, and the largest square around the region for a model of whole images. blend: how the
-    filling meets its surroundings (a key of BLENDS); None: as the model does it. New pixels are opaque.
-    Raises UserError for a mask that is empty or of another size, for controls out of range, and for a grey
-    picture where only colours are generated.
+    filling meets its surroundings (a key of BLENDS); None: as the model does it. New pixels are opaque;
+    where colours alone are generated, transparency stays. Raises UserError for a mask that is empty or of
+    another size, for controls out of range, and for a grey picture where only colours are generated.
     """
     sliders, codes = controls(model, c, k)
     for picture in pictures:
         check_colours(model, picture)
+    if blend and model.coordinates != "identity":
+        raise UserError("--blend: this model gives colours alone, and the lightness meets its surroundings")
     if model.knows_whole_images:
         context = math.inf
+    originals = pictures
+    if model.coordinates != "identity":
+        pictures = [opaque(picture) for picture in originals]
     windows = [
         window(picture, M, model.image_size, context) for picture, M in zip(pictures, masks, strict=True)
     ]
     cuts = [
-        cut(picture, M, where, model.image_size, model.channels)
+        cut(picture, M, where, model.image_size, model.channels, model.coordinates)
         for picture, M, where in zip(pictures, masks, windows, strict=True)
     ]
     x, M = (torch.stack(tensors) for tensors in zip(*cuts, strict=True))  # [B, C, S, S], [B, 1, S, S]
@@ -73,7 +82,10 @@ def complete_pictures(
     else:
         y = complete(x, BLENDS[blend](x, model.whole(x, M, z), M), M).cpu()
     parts = zip(pictures, masks, windows, y, strict=True)
-    return [paste(*part, model.coordinates) for part in parts]
+    completed = [paste(*part, model.coordinates) for part in parts]
+    if model.coordinates == "identity":
+        return completed
+    return [as_transparent_as(*pair) for pair in zip(completed, originals, strict=True)]
 
 
 def complete_picture(
@@ -108,6 +120,11 @@ def controls(
     return sliders, None if k is None else [*k, *[0] * (model.codes - len(k))]
 
 
+def whole(picture: Picture) -> np.ndarray:
+    """The mask of all of a picture: bool [H, W]."""
+    return np.ones(picture.shape[:2] if isinstance(picture, np.ndarray) else picture.size[::-1], bool)
+
+
 def check_mask(picture: Picture, mask: np.ndarray) -> None:
     """Raise UserError for a mask (bool [H, W]) of another size than the picture, or without any region."""
     height, width = picture.shape[:2] if isinstance(picture, np.ndarray) else picture.size[::-1]
@@ -123,6 +140,28 @@ def check_colours(model: Model, picture: Picture) -> None:
     """Raise UserError for a picture without colours, where the model changes nothing else."""
     if model.coordinates != "identity" and look(picture, (slice(0, 1), slice(0, 1))).shape[-1] == 1:
         raise UserError("this model changes colours, and the picture is grey; convert it to RGB")
+
+
+def ready(model: Model, colour: bool, picture: Picture) -> Picture:
+    """The picture as the model takes it: to be coloured, in a mode that holds colours.
+
+    Raises UserError where the model changes nothing but colours, and there are none.
+    """
+    if colour:
+        return in_colour(picture)
+    check_colours(model, picture)
+    return picture
+
+
+def check_seeds(model: Model, seeds: Sequence[int], colour: bool) -> None:
+    """Raise UserError for what is asked of the model in vain: colours alone, or several completions."""
+    if colour and model.coordinates == "identity":
+        raise UserError(
+            "--colour wants a model that generates colours and keeps the lightness, and this one makes whole "
+            "pixels; presets/chromagan64.yaml and presets/recolour64.yaml train such models"
+        )
+    if len(seeds) > 1 and not any(model.sizes[:3]):
+        raise UserError(f"{model.system} makes one picture of every picture, whatever the seed; give one")
 
 
 def window(picture: Picture, mask: np.ndarray, size: int, context: float) -> Window:
@@ -150,13 +189,18 @@ def _start(marked: np.ndarray, side: int, length: int) -> int:
     return int(np.clip((marked[0] + marked[-1] + 1 - side) // 2, 0, length - side))
 
 
-def cut(picture: Picture, mask: np.ndarray, where: Window, size: int, channels: int) -> tuple[Tensor, Tensor]:
+def cut(
+    picture: Picture, mask: np.ndarray, where: Window, size: int, channels: int, space: str = "identity"
+) -> tuple[Tensor, Tensor]:
     """The window at the model's resolution: x [C, S, S] in [-1, 1], M [1, S, S] in {0, 1}.
 
     Beyond the picture's border picture and mask are mirrored, so that nothing of the region is shown there.
     """
     inside, margins = _visible(where, mask.shape)
-    seen = np.pad(look(picture, inside), [*margins, (0, 0)], "symmetric")  # [side, side, 1 or 3] in [0, 1]
+    seen = look(picture, inside)  # [h, w, 1 or 3] in [0, 1]
+    if space != "identity":  # colours that are hidden would move the lightness of what is shrunk
+        seen = _joined(seen, np.full((*seen.shape[:2], 3), GREY, np.float32), mask[inside], space)
+    seen = np.pad(seen, [*margins, (0, 0)], "symmetric")  # [side, side, 1 or 3]
     marked = np.pad(mask[inside], margins, "symmetric").astype(np.float32)  # [side, side]
     # resized as one array: whatever a hidden pixel has touched, however lightly, is generated
     both = _resize(np.dstack([seen, marked]), size, cv2.INTER_LINEAR)
@@ -168,20 +212,32 @@ def cut(picture: Picture, mask: np.ndarray, where: Window, size: int, channels: 
 def paste(picture: Picture, mask: np.ndarray, where: Window, y: Tensor, space: str = "identity") -> Picture:
     """A copy of the picture with the window's completion y [C, S, S] where the mask says; of it, what the
     space generates: colours are enlarged, lightness stays at full size."""
-    filled = ((y.movedim(0, -1).float() + 1) / 2).clamp(0, 1).numpy()  # [S, S, C]
-    filled = _resize(filled, where.side, cv2.INTER_CUBIC)
+    made = SPACES[space].to(y[None].float())[0].movedim(0, -1)  # [S, S, C]
+    filled = _resize(((made + 1) / 2).clamp(0, 1).numpy(), where.side, cv2.INTER_CUBIC)
     inside, ((above, _), (before, _)) = _visible(where, mask.shape)
     height, width = mask[inside].shape
     filled = filled[above : above + height, before : before + width]
     if space != "identity":
-        seen, painted = (
-            torch.from_numpy(as_channels(part, 3)).movedim(-1, 0)[None] * 2 - 1
-            for part in (look(picture, inside), filled)
-        )
-        region = torch.from_numpy(mask[inside]).float()[None, None]
-        kept = Corruption.region(space, region).complete(seen, painted)[0]  # [3, h, w]
-        filled = ((kept.movedim(0, -1) + 1) / 2).clamp(0, 1).numpy()
+        filled = _joined(look(picture, inside), filled, mask[inside], space)
     return paint(picture, inside, mask[inside], filled)
+
+
+def _joined(seen: np.ndarray, made: np.ndarray, mask: np.ndarray, space: str) -> np.ndarray:
+    """What is seen with the coordinates that the space generates where the mask says: [h, w, 3] in [0, 1].
+
+    seen: [h, w, 1 or 3] in [0, 1]; made: the coordinates, [h, w, C] brought to [0, 1]; mask: bool [h, w].
+    """
+    joined, rows = np.empty((*mask.shape, 3), np.float32), max(1, BAND // mask.shape[1])
+    for top in range(0, len(mask), rows):
+        band = slice(top, top + rows)
+        x, t = (
+            torch.from_numpy(part).movedim(-1, 0)[None] * 2 - 1
+            for part in (as_channels(seen[band], 3), made[band])
+        )
+        region = torch.from_numpy(mask[band]).float()[None, None]
+        y = Corruption.region(space, region).joined(x, t)[0]  # [3, h, w]
+        joined[band] = ((y.movedim(0, -1) + 1) / 2).clamp(0, 1).numpy()
+    return joined
 
 
 def _resize(seen: np.ndarray, side: int, enlarge: int) -> np.ndarray:

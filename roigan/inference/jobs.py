@@ -29,7 +29,8 @@ class Job(NamedTuple):
     """A picture to be completed under a mask, once for every seed."""
 
     image: Path
-    mask: Path
+    mask: Path | None
+    """None: all of the picture."""
     outs: dict[int, Path]
     """By seed."""
     name: str = ""
@@ -49,8 +50,9 @@ class Job(NamedTuple):
 class Failures:
     """What went wrong with which picture, so that the others can go on."""
 
-    def __init__(self, total: int) -> None:
-        self.total = total
+    def __init__(self, total: int, done: str = "completed") -> None:
+        """done: what would have been done with them."""
+        self.total, self.done = total, done
         self.reasons: dict[Path, UserError] = {}
         """By picture."""
 
@@ -72,24 +74,25 @@ class Failures:
         for line in dict.fromkeys(map(str, self.reasons.values())):  # a mask for all is named once
             print(f"failed: {line}", file=sys.stderr)
         raise UserError(
-            f"{len(self.reasons)} of {self.total} pictures were not completed, the others were; "
+            f"{len(self.reasons)} of {self.total} pictures were not {self.done}, the others were; "
             "mend them and run the same command again"
         )
 
 
-def pairs(image: Path, mask: Path, out: Path, seeds: Sequence[int] = (0,)) -> list[Job]:
+def pairs(image: Path, mask: Path | None, out: Path, seeds: Sequence[int] = (0,)) -> list[Job]:
     """A job for every picture; folders are paired by file name without its ending, however its accents are
     encoded.
 
-    One mask may serve a whole folder; several seeds write NAME-SEED.png each. Where `out` is the folder of
-    pictures or masks, what was completed into it earlier is no picture to be completed, and is written anew.
-    Raises UserError where something is missing or would be overwritten.
+    One mask may serve a whole folder; without any, all of every picture is meant; several seeds write
+    NAME-SEED.png each. Where `out` is the folder of pictures or masks, what was completed into it earlier is
+    no picture to be completed, and is written anew. Raises UserError where something is missing or would be
+    overwritten.
     """
     for path in (image, mask):
-        if not path.exists():
+        if path and not path.exists():
             raise UserError(f"{path} does not exist")
     if not image.is_dir():
-        if mask.is_dir():
+        if mask and mask.is_dir():
             raise UserError(f"--mask {mask} is a folder, but --image {image} is a file")
         if out.is_dir():
             raise UserError(f"--out {out} is a folder, but --image {image} is a file; name a .png or .tif")
@@ -99,10 +102,12 @@ def pairs(image: Path, mask: Path, out: Path, seeds: Sequence[int] = (0,)) -> li
         if out.is_file() or out.suffix.lower() in (".png", ".tif", ".tiff"):
             raise UserError(f"--image {image} is a folder, so --out must be one too, not {out}")
         pictures = _by_stem(image, out)
-        masks = _by_stem(mask, out) if mask.is_dir() else dict.fromkeys(pictures, mask)
-        composed = {_composed(stem): path for stem, path in masks.items()}
-        found = {stem: masks.get(stem) or composed.get(_composed(stem)) for stem in pictures}
-        alone = [path.name for stem, path in pictures.items() if found[stem] is None]
+        found: dict[str, Path | None] = dict.fromkeys(pictures, mask)
+        if mask and mask.is_dir():
+            masks = _by_stem(mask, out)
+            composed = {_composed(stem): path for stem, path in masks.items()}
+            found = {stem: masks.get(stem) or composed.get(_composed(stem)) for stem in pictures}
+        alone = [path.name for stem, path in pictures.items() if mask and found[stem] is None]
         if alone:
             raise UserError(
                 f"{len(alone)} of {len(pictures)} images have no mask in {mask}: {alone[0]}, for one"
@@ -110,7 +115,6 @@ def pairs(image: Path, mask: Path, out: Path, seeds: Sequence[int] = (0,)) -> li
         jobs = [
             Job(pictures[stem], partner, _by_seed(out / f"{stem}.png", seeds), _composed(stem))
             for stem, partner in found.items()
-            if partner is not None
         ]
     _refuse_overwriting(jobs)
     return jobs
@@ -127,7 +131,7 @@ def _by_seed(out: Path, seeds: Sequence[int]) -> dict[int, Path]:
 
 def _refuse_overwriting(jobs: list[Job]) -> None:
     """No output may be the picture or mask of any job, nor another's output (by a link)."""
-    taken = {path.resolve() for job in jobs for path in (job.image, job.mask)}
+    taken = {path.resolve() for job in jobs for path in (job.image, job.mask) if path}
     for out in (out for job in jobs for out in job.outs.values()):
         if out.resolve() in taken:
             raise UserError(f"--out would overwrite {out}; choose another name or folder")
@@ -180,17 +184,21 @@ def _check_ending(out: Path) -> None:
         raise UserError(f"--out {out}: only .png and .tif keep the rest of the image bit for bit")
 
 
-def read_pair(job: Job, mask: np.ndarray) -> tuple[Picture, np.ndarray]:
-    """A picture, in a mode that the output's format can hold, and its mask (bool [H, W]); complaints name
-    the file."""
+def read_pair(
+    job: Job, mask: np.ndarray | None, ready: Callable[[Picture], Picture]
+) -> tuple[Picture, np.ndarray]:
+    """A picture, in a mode that the output's format can hold, and its mask (bool [H, W]), or one of all of
+    it; complaints name the file."""
     from roigan.image_io.lossless import fit_format, read_picture
-    from roigan.inference.inpaint import check_mask
+    from roigan.inference.inpaint import check_mask, whole
 
     out = next(iter(job.outs.values()))  # all have one format
     try:
-        picture = fit_format(read_picture(job.image), out)
+        picture = fit_format(ready(read_picture(job.image)), out)
     except UserError as error:
         raise _named(error, job.image) from None
+    if mask is None:
+        return picture, whole(picture)
     try:
         check_mask(picture, mask)
     except UserError as error:
@@ -207,11 +215,12 @@ def read_batches(
     count: int,
     pixels: int,
     failed: Failures,
-    check: Callable[[Picture], None] = lambda picture: None,
+    ready: Callable[[Picture], Picture] = lambda picture: picture,
 ) -> Iterator[list[tuple[Job, Picture, np.ndarray]]]:
     """Jobs with their pictures and masks, `count` at a time, or fewer where they reach so many pixels.
 
-    What cannot be read, or what `check` raises UserError for, is left out and entered into `failed`.
+    ready: makes of a picture what is completed. What cannot be read, or what it raises UserError for, is left
+    out and entered into `failed`.
     """
     from roigan.image_io.lossless import read_mask
 
@@ -227,15 +236,10 @@ def read_batches(
 
     for job in jobs:
         with failed.of(job.image):
-            region = mask_of(job.mask)
+            region = mask_of(job.mask) if job.mask else None
             if isinstance(region, UserError):
                 raise region
-            picture, mask = read_pair(job, region)
-            try:
-                check(picture)
-            except UserError as error:
-                raise _named(error, job.image) from None
-            batch.append((job, picture, mask))
+            batch.append((job, *read_pair(job, region, ready)))
         if batch and (len(batch) == count or sum(mask.size for _, _, mask in batch) >= pixels):
             yield batch
             batch = []

@@ -17,10 +17,10 @@ from roigan.images.arrays import load_statistics
 CODE = (
     "config/blocks.py", "config/params.py", "config/reading.py", "config/systems/{system}.py", "corruptions",
     "errors.py", "features", "files", "game.py", "images", "losses", "nets", "systems/interface.py",
-    "systems/model.py", "systems/{system}", "training",
+    "systems/model.py", "systems/states.py", "systems/{system}", "training",
 )  # fmt: skip
 # and those that decide what a trial of a search scores besides
-SEARCH = ("evaluation", "inference", "systems", "tuning")
+SEARCH = ("evaluation", "image_io", "inference", "systems", "tuning")
 UNCOUNTED: dict[str, Any] = {"max_failures": 0, "min_workers": None}  # a run goes on where they are changed
 TRAINED = ("model", "losses", "penalty", "train", "masks")
 UNTRAINED: dict[str, Any] = {"evaluate": ["half"]}  # families that a training never sees

@@ -45,6 +45,11 @@ def zero_centred(real: Tensor) -> Tensor:
     return real.square().mean()
 
 
+def beyond(scores: Tensor) -> Tensor:
+    """Smooth bound: d(D, [-1, 1])^2 = max(0, |D| - 1)^2, of any shape (Chatillon and Ballester 2020)."""
+    return torch.relu(scores.abs() - 1).square()
+
+
 Region = Literal["inside", "outside", "everywhere"]
 
 

@@ -1,4 +1,5 @@
-"""Losses on latent variables: the VAE's divergence and the mutual information with the controls."""
+"""Losses on what an image is described by: the VAE's divergence, the information with the controls, and the
+divergence of class distributions."""
 
 from __future__ import annotations
 
@@ -30,3 +31,8 @@ def categorical_nll(k: Tensor, logits: Tensor) -> Tensor:
     k: int64 [B, codes]; logits: [B, codes, values]. Chance level is codes * log(values).
     """
     return F.cross_entropy(logits.transpose(1, 2), k, reduction="none").sum(1).mean()
+
+
+def kl_categorical(p: Tensor, logits: Tensor) -> Tensor:
+    """KL(p || softmax(logits)), mean over images; p: [B, classes], rows that sum to 1; logits: like p."""
+    return F.kl_div(F.log_softmax(logits, 1), p, reduction="batchmean")

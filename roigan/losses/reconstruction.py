@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from roigan.corruptions.corruption import Corruption
 from roigan.images.colours import chroma
 
 
@@ -44,3 +45,10 @@ def known_error(G: Tensor, x: Tensor, M: Tensor) -> Tensor:
 def squared(a: Tensor, b: Tensor) -> Tensor:
     """The mean of (a - b)^2 over channels and places, [B]; a, b: [B, C, H, W]."""
     return (a - b).square().flatten(1).mean(1)
+
+
+def known_l1(G: Tensor, x: Tensor, corruption: Corruption) -> Tensor:
+    """|(1-M) (T(G) - T(x))|, mean over the known coordinates and over images; G, x: [B, C, H, W]."""
+    residual = corruption.residual(G, x)  # [B, C', H, W]
+    known = (1 - corruption.M).expand_as(residual)
+    return (residual.sum((1, 2, 3)) / known.sum((1, 2, 3))).mean()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -36,3 +37,8 @@ def draw_latent(
     c_all = random_c if c is None else c.to(torch.float32).expand(n, sliders)
     k_all = random_k if k is None else torch.as_tensor(k, dtype=torch.long).expand(n, codes)
     return join_latent(z0, c_all, k_all, values)
+
+
+def uniform(z: Tensor) -> Tensor:
+    """U(-1, 1) of N(0, 1), 2 Phi(z) - 1: so that all systems draw alike."""
+    return torch.erf(z / math.sqrt(2))

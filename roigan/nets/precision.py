@@ -26,6 +26,7 @@ def choose_precision(wish: str, device: torch.device, world: int = 1) -> tuple[s
     return chosen, f"convolutions run at {gain.item():.2g} times the speed of fp32 in bf16 here"
 
 
+@torch.enable_grad()
 def _gain_by_half(device: torch.device) -> float:
     """How many times as fast: best against best, taken in turns, so that other work disturbs both alike."""
     layers = nn.Sequential(*[nn.Conv2d(64, 64, 3, padding=1) for _ in range(2)])

@@ -139,7 +139,8 @@ def losses(history: pd.DataFrame, dead: float) -> Figure:
                 f"{dead:.3g}: a dead discriminator", (1, dead), xycoords=("axes fraction", "data"),
                 xytext=(0, 3), textcoords="offset points", ha="right", fontsize=9, color="#555555",
             )  # fmt: skip
-            panel.set_ylim(0, max(1.15 * dead, float(history[term].max()) * 1.05))
+            if dead:  # the loss of a critic has no floor
+                panel.set_ylim(0, max(1.15 * dead, float(history[term].max()) * 1.05))
     return figure
 
 

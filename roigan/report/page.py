@@ -32,8 +32,25 @@ METHODS = {
     "mean": ("mean", "the mean of the training images, always"),
     "network": ("network", "the network's projection as it is, not searched from"),
     "optimisation": ("optimisation", "a search from a random z, without the network"),
+    "grey": ("grey", "the grey picture itself"),
+    "by_lightness": ("by L", "the mean colour of the training images at every lightness"),
+    "ridge": ("ridge", "a linear regression from 16x16 lightnesses to 16x16 colours"),
+    "nearest5": ("5 nearest", "the mean colours of the five training images of the nearest lightness"),
+    "welsh": ("Welsh", "colours of the nearest image, moved pixel by pixel (Welsh et al. 2002)"),
+    "random": ("random", "the colours of a random training image"),
     "champion": ("champion", "the model that had the alias when this one was evaluated"),
     "real": ("real", "the unmasked originals: the floor that a finite sample leaves; no competitor"),
+    "nearest feature": ("nearest feature", "distance to the nearest training image in the judge's features"),
+    "pca": ("PCA", "distance to the plane of the 50 directions in which training images vary most"),
+    "forest": ("isolation forest", "on the pixels of 2,000 training images (Liu et al. 2008)"),
+    "svm": ("one-class SVM", "on the same pixels (Schölkopf et al. 2001)"),
+    "ink": ("ink", "distance of the mean of all pixels from that of training images: what is too easy"),
+    "last critic": ("last critic", "the prior's critic as it was at the end"),
+    "early critic": ("early critic", "the same at a quarter of the run"),
+    "mean critic": ("mean critic", "the weighed mean of all critics in one network, untrained"),
+    "mean of scores": ("mean of scores", "the weighed mean of what all critics say"),
+    "best critic": ("best critic", "chosen on these very images: a ceiling, no competitor"),
+    "anogan": ("AnoGAN", "distance to the nearest image of the prior, by search (Schlegl et al. 2017)"),
 }
 METHODS |= {
     f"{system} whole": (
@@ -42,7 +59,7 @@ METHODS |= {
     )
     for system in SYSTEMS
 }
-FLOOR = "real"  # all others compete
+NO_RIVALS = ("real", "best critic")  # a floor and a ceiling: all others compete
 
 LEGIBLE = 0.5  # R2 or accuracy below which a control is said not to act
 FLAT = 0.05  # D/adv counts as unmoved within this share of its chance level
@@ -88,8 +105,8 @@ def render(
         params=write_yaml(params.model_dump(mode="json", by_alias=True)),
         metrics=[METRICS[name] for name in METRICS if name in table.columns],
         methods=[METHODS.get(name, (name, "")) for name in table["method"].unique()],
-        families={mask: table_rows(rows) for mask, rows in table.groupby("mask", sort=False)},
-        competitors=", ".join(METHODS[name][0] for name in table["method"].unique() if name != FLOOR),
+        families={_title(rows): table_rows(rows) for _, rows in table.groupby("mask", sort=False)},
+        competitors=", ".join(METHODS[name][0] for name in table["method"].unique() if name not in NO_RIVALS),
         control=control_rows(control),
         promotion=promotion,
         training=training_verdict(history, chance_level(params)),
@@ -100,18 +117,24 @@ def render(
     return page
 
 
+def _title(rows: pd.DataFrame) -> str:
+    """Of the rows under one family of masks, or on one set."""
+    name = str(rows["mask"].iloc[0])
+    return f"{name} (base rate {rows['base_rate'].iloc[0]:.2f})" if "base_rate" in rows else name
+
+
 def table_rows(rows: pd.DataFrame) -> list[Row]:
     """The rows of one mask family with the best value of each column marked.
 
     Best among the competitors alone; real images are the floor, and a lone competitor beats nobody.
     """
-    rivals = rows[rows["method"] != FLOOR]
+    rivals = rows[~rows["method"].isin(NO_RIVALS)]
     measured = rows.dropna(axis=1, how="all").columns  # grey images have no chroma
     columns = [name for name in METRICS if name in measured]
     best = {name: _best(METRICS[name], rivals[name]) for name in columns} if len(rivals) > 1 else {}
     result = []
     for _, row in rows.iterrows():
-        rival = row["method"] != FLOOR
+        rival = row["method"] not in NO_RIVALS
         cells = []
         for name in columns:
             value, digits = float(row[name]), METRICS[name].digits
@@ -151,10 +174,21 @@ def chance_level(params: Params) -> float:
 
 def training_verdict(history: pd.DataFrame, dead: float) -> tuple[bool, str]:
     """(is it well, a sentence) on whether the discriminator gave the generator anything to learn from."""
-    if "D/adv" not in history.columns or history["D/adv"].dropna().empty or not dead:
+    if "D/adv" not in history.columns or history["D/adv"].dropna().empty:
         return True, "The history has no loss of D to judge."
     loss = history["D/adv"].dropna()
     late = loss.iloc[len(loss) // 2 :]
+    if not dead:  # a critic, whose loss is what it takes generated images to be more real by
+        if late.mean() >= 0:
+            return False, (
+                "The generator ran ahead: its images please the critic more than real ones do (D/adv "
+                f"{late.mean():.3f} on the average of the second half). Raise train.turns_d or train.lr_d, "
+                "or give the critic less weight."
+            )
+        return True, (
+            "The critic tells real images from generated ones: its loss D/adv went from "
+            f"{loss.iloc[0]:.2f} to {loss.iloc[-1]:.2f} (0 and above: a generator that ran ahead)."
+        )
     if ((late - dead).abs() < FLAT * dead).all():
         return False, (
             f"The discriminator is dead: its loss D/adv stays near {dead:.3g} (last {late.iloc[-1]:.3f}): "

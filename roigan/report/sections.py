@@ -11,13 +11,16 @@ from torch import Tensor
 
 from roigan.config import Params
 from roigan.evaluation.completion import methods, wholes
+from roigan.evaluation.detectors import Detector, scored
+from roigan.evaluation.foreign import made, packed
 from roigan.evaluation.generation import methods as samplers
 from roigan.evaluation.projection import methods as projectors
 from roigan.evaluation.verbs import asked
 from roigan.files import paths
 from roigan.images.arrays import to_float, to_uint8
 from roigan.images.grids import grid
-from roigan.report import figures
+from roigan.inference.score import threshold
+from roigan.report import figures, scores
 from roigan.report.page import METHODS
 from roigan.systems.model import Model
 
@@ -91,6 +94,37 @@ def samples(
     return {"generated": drawn}
 
 
+def detections(
+    params: Params, model: Model, families: Sequence[str], train: np.ndarray, test: np.ndarray
+) -> Pictures:
+    """Where scores lie, over noise and between samples, and the extremes of every packed set; train, test:
+    uint8 [N, S, S, C]."""
+    test, seed = np.asarray(test), params.evaluate.seed
+    mine, foreign = scored(model), packed(paths.PREPARED)
+    sets = foreign | made(test, seed)
+    normal, found = _scores(mine, test), {name: _scores(mine, images) for name, images in sets.items()}
+    lie = scores.histograms(normal, found, threshold(model.config["normal"]))
+    noise = scores.rasterised(scores.over_noise(normal, found))
+    drawn = [
+        Drawn("scores", scores.rasterised(lie), "Scores", "Blue: test images. Broken line: 95 % pass."),
+        Drawn("scores_noise", noise, "Noise", "Dots: medians; the band holds half of the images."),
+    ]
+    prior = Model.load(paths.PRIOR)
+    way = scores.rasterised(scores.between(mine, prior, seed))
+    drawn.append(Drawn("scores_between", way, "Between samples", f"Means over {scores.PAIRS} pairs."))
+    for name, images in {"test": test, **foreign}.items():
+        ends = scores.extremes(np.asarray(images), {"test": normal, **found}[name], COLUMNS)
+        rows = dict(zip(("most normal", "most anomalous"), ends, strict=True))
+        drawn.append(Drawn(f"scores_{name}", figures.labelled(rows), name))
+    return {"scored": drawn}
+
+
+def _scores(detector: Detector, images: np.ndarray) -> Tensor:
+    said = detector.score(images)
+    assert isinstance(said, Tensor), "one method"
+    return said
+
+
 def projections(
     params: Params, model: Model, families: Sequence[str], train: np.ndarray, test: np.ndarray
 ) -> Pictures:
@@ -105,7 +139,7 @@ def projections(
     return {"generated": [Drawn("projections", picture, "Projections", f"Rows: {', '.join(names)}.")]}
 
 
-DRAW = {"complete": completions, "generate": samples, "project": projections}
+DRAW = {"complete": completions, "generate": samples, "score": detections, "project": projections}
 
 
 def draw(params: Params, model: Model, train: np.ndarray, test: np.ndarray) -> Pictures:

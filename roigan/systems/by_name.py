@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from roigan.systems.chromagan.system import ChromaGAN
+from roigan.systems.conditional_dcgan.system import ConditionalDCGAN
 from roigan.systems.dcgan.system import DCGAN
 from roigan.systems.glcic.system import GLCIC
+from roigan.systems.history_ad.system import HistoryAD
 from roigan.systems.igan.system import IGAN
 from roigan.systems.interface import System
 from roigan.systems.pixelwise.system import Pixelwise
@@ -12,9 +15,12 @@ from roigan.systems.wgan.system import WGAN
 
 SYSTEMS: dict[str, type[System]] = {
     "roigan": RoIGAN,
+    "conditional_dcgan": ConditionalDCGAN,
     "dcgan": DCGAN,
     "wgan": WGAN,
     "igan": IGAN,
     "glcic": GLCIC,
     "pixelwise": Pixelwise,
+    "history_ad": HistoryAD,
+    "chromagan": ChromaGAN,
 }

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from roigan.game import Player
+from roigan.systems.states import State
 
 if TYPE_CHECKING:
     from roigan.systems.model import Model
@@ -20,6 +23,19 @@ class FeatureMaps(Protocol):
         """x [B, C, H, W] in [-1, 1] -> its ReLU maps."""
 
 
+NO_IMAGES = torch.empty(0, dtype=torch.uint8)
+
+
+class Teacher(Protocol):
+    """What stage `features` knows of classes (`features.classes`)."""
+
+    classes: int
+
+    def __call__(self, x: Tensor, labels: Tensor | None) -> Tensor:
+        """x [B, C, H, W] in [-1, 1], labels int64 [B] where the data has any -> what is in each image, a
+        distribution over the classes: [B, classes]."""
+
+
 class Given(NamedTuple):
     """What a system is built on beside its parameters."""
 
@@ -27,6 +43,12 @@ class Given(NamedTuple):
     """The network behind the perceptual loss."""
     prior: Model | None = None
     """The model of stage `prior`, where params.yaml has one."""
+    past: Sequence[State] = ()
+    """The states that the prior has kept of itself, in the order of time."""
+    images: Tensor = NO_IMAGES
+    """The training images, uint8 [N, S, S, C] on the device."""
+    teacher: Teacher | None = None
+    """What tells the classes of images, where params.yaml has any."""
 
 
 class Completion(NamedTuple):

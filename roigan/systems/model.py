@@ -167,9 +167,9 @@ class Model:
 
     @torch.no_grad()
     def score(self, x: Tensor) -> Tensor:
-        """D(x) [B] of images [B, C, S, S]: higher is more like the training images."""
+        """-D(x) [B] of images [B, C, S, S]: higher is less like the training images, more anomalous."""
         self.require("score")
-        scores: Tensor = self.nets["D"](x.to(self.device))
+        scores: Tensor = -self.nets["D"](x.to(self.device))
         return scores.to(x.device)
 
     @torch.no_grad()

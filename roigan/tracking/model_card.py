@@ -23,6 +23,7 @@ TERMS = {
 WHAT = {
     "complete": "New content inside a region of an image.",
     "generate": "Images from nothing but a latent vector.",
+    "score": "How little an image is like the training images.",
     "project": "A model's own image that is near a given one, and its latent vector.",
 }
 """A model in one sentence, by its first verb."""
@@ -33,13 +34,24 @@ BOUNDS = {
     "generate": """No picture is needed or changed.
 
 * Resolution {size}.""",
+    "score": """Higher is more anomalous; no picture is changed.
+
+* Resolution {size}; larger pictures are cut square and resized.
+* It knows anomalies from what a generator painted while it learnt. What is far from both may score as normal:
+  look at the noise curve of the report before you trust it with pictures from elsewhere.""",
     "project": """What is found is an image of the model's, like those it was trained on, whatever is given.
 
 * Resolution {size}; of other pictures the largest square is resized.""",
 }
+PAINTS = """* Controls: {controls}.
+* FID and KID of this model are comparable only where the feature network is the same (tag `features`).
+* What it paints is invented. Do not pass it off as a record of what was there, and do not alter pictures of
+  people without their consent."""
+"""Of a model that makes pictures."""
 USE = {
     "complete": "roigan complete --model {model} --image in.png --mask mask.png --out out.png",
     "generate": "roigan generate --model {model} --seed 0 1 2 --out FOLDER",
+    "score": "roigan score --model {model} --image FOLDER --out scores.csv",
     "project": "roigan project --model {model} --image in.png --out out.png",
 }
 
@@ -65,16 +77,14 @@ def model_card(params: Params, config: Mapping[str, Any], tags: Mapping[str, str
         if noise
         else "none; a region has one filling"
     )
+    paints = "" if verb == "score" else PAINTS.format(controls=controls)
     lines = "\n".join(f"| {key} | `{value}` |" for key, value in sorted(tags.items()))
     settings = write_yaml(params.model_dump(mode="json", by_alias=True))
     return f"""# `{name}`: a {params.model.system} model
 
 {WHAT[verb]} {bounds}
 * Data: {TERMS[params.data.source]}.
-* Controls: {controls}.
-* FID and KID of this model are comparable only where the feature network is the same (tag `features`).
-* What it paints is invented. Do not pass it off as a record of what was there, and do not alter pictures of
-  people without their consent.
+{paints}
 
 ## Made from
 

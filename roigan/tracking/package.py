@@ -66,6 +66,14 @@ def generating(size: int, channels: int) -> dict[str, Any]:
     return {"signature": ModelSignature(seeds, pictures), "input_example": example}
 
 
+def scoring(size: int, channels: int) -> dict[str, Any]:
+    """How a model that scores is called: pictures uint8 [B, H, W, C] in, float64 [B, 3] out."""
+    pictures = Schema([TensorSpec(np.dtype("uint8"), (-1, -1, -1, channels), name="image")])
+    scores = Schema([TensorSpec(np.dtype("float64"), (-1, 3))])
+    shown = {"image": example(size, channels)["image"]}
+    return {"signature": ModelSignature(pictures, scores), "input_example": shown}
+
+
 def projecting(size: int, channels: int) -> dict[str, Any]:
     """How a model that projects is called: pictures of any size in, one of the model's for each out."""
     pictures = Schema([TensorSpec(np.dtype("uint8"), (-1, -1, -1, channels), name="image")])
@@ -83,5 +91,5 @@ def example(size: int, channels: int) -> dict[str, np.ndarray]:
     return {"image": np.ascontiguousarray(image), "mask": mask}
 
 
-CALLS = {"complete": completing, "generate": generating, "project": projecting}
+CALLS = {"complete": completing, "generate": generating, "score": scoring, "project": projecting}
 """By verb: (image size, channels) -> signature and input example."""

@@ -3,9 +3,10 @@
 Input: `image` uint8 [B, H, W, C] and `mask` uint8 [B, H, W, 1] (>= 128: generate), of any H and W.
 Parameters: `seed`, `c` (sliders in [-1, 1]) and `k` (codes); missing numbers of c and k are 0, empty lists
 are drawn from the seed. Output: uint8 [B, H, W, C], equal to `image` outside the mask, the same for the same
-seed. A model that generates takes `seed` int64 [B] alone and gives uint8 [B, S, S, C]; one that projects
-takes `image` alone and gives its own nearest images, uint8 [B, S, S, C]. What cannot be served is refused
-with the reason, as an error that MLflow's server answers with 400.
+seed. A model that generates takes `seed` int64 [B] alone and gives uint8 [B, S, S, C]. One that scores takes
+`image` alone and gives float64 [B, 3]: score (higher = more anomalous), percentile, flag (0 or 1). One that
+projects takes `image` alone and gives its own nearest images, uint8 [B, S, S, C]. What cannot be served is
+refused with the reason, as an error that MLflow's server answers with 400.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from roigan.images.arrays import to_uint8
 from roigan.inference.generate import generate_images
 from roigan.inference.inpaint import complete_pictures
 from roigan.inference.projection import project_picture
+from roigan.inference.score import score_pictures
 from roigan.systems.model import Model
 
 PARAMETERS = {"seed", "c", "k"}
@@ -47,10 +49,12 @@ class Served(PythonModel):
         try:
             if self.model.verbs[0] == "generate":
                 return self._generate(np.asarray(model_input["seed"]))
+            images = np.asarray(model_input["image"])
+            if self.model.verbs[0] == "score":
+                return self._score(images)
             if self.model.verbs[0] == "project":
-                return self._project(np.asarray(model_input["image"]))
-            images, masks = np.asarray(model_input["image"]), np.asarray(model_input["mask"])
-            return self._complete(images, masks, params or {})
+                return self._project(images)
+            return self._complete(images, np.asarray(model_input["mask"]), params or {})
         except UserError as error:
             raise MlflowException.invalid_parameter_value(str(error)) from None
 
@@ -59,20 +63,28 @@ class Served(PythonModel):
             raise UserError("seed is empty; give one number for every picture")
         return to_uint8(generate_images(self.model, [_seed(seed) for seed in seeds.ravel().tolist()]))
 
+    def _score(self, images: np.ndarray) -> np.ndarray:
+        _check(images, images)
+        return np.array(score_pictures(self.model, _pictures(images)), np.float64)
+
     def _project(self, images: np.ndarray) -> np.ndarray:
         _check(images, images)
-        pictures = [Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image) for image in images]
+        pictures = _pictures(images)
         found = [project_picture(self.model, picture, ProjectParams()).images for picture in pictures]
         return to_uint8(torch.cat(found))
 
     def _complete(self, images: np.ndarray, masks: np.ndarray, given: dict[str, Any]) -> np.ndarray:
         _check(images, masks)
         seed = _seed(given.get("seed", 0))
-        pictures = [Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image) for image in images]
+        pictures = _pictures(images)
         regions = [mask[..., 0] >= 128 for mask in masks]
         c, k = _list(given.get("c")), _list(given.get("k"))
         completed = complete_pictures(self.model, pictures, regions, seed, c, k)
         return np.stack([np.asarray(picture).reshape(images.shape[1:]) for picture in completed])
+
+
+def _pictures(images: np.ndarray) -> list[Image.Image]:
+    return [Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image) for image in images]
 
 
 def _seed(given: Any) -> int:

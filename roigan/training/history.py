@@ -6,7 +6,7 @@ it, so that a run that was interrupted ends with the same states, bit for bit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from roigan.config import TrainParams
 from roigan.errors import UserError
 from roigan.files.tensors import save_tensors, sha256_of
+from roigan.systems.states import file_of_state
 
 
 def moments(train: TrainParams) -> list[int]:
@@ -55,18 +56,8 @@ class History:
         folder.mkdir(parents=True, exist_ok=True)
         written = []
         for step, tensors in self.waiting.items():
-            file = folder / f"{step:08d}.safetensors"
+            file = file_of_state(folder, step)
             save_tensors(tensors, file)
             written.append((file, {"step": step, "sha256": sha256_of(file)}))
         self.waiting = {}
         return written
-
-
-def check(folder: Path, states: Iterable[Mapping[str, Any]]) -> None:
-    """Raise UserError unless the states that a model's config.json lists lie in its folder `states`."""
-    for state in states:
-        file = folder / f"{state['step']:08d}.safetensors"
-        if not file.is_file() or sha256_of(file) != state["sha256"]:
-            raise UserError(
-                f"the state of step {state['step']} is missing or damaged; train anew (ROIGAN_FRESH=1)"
-            )

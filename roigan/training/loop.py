@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from roigan.config import Params, TrainParams
+from roigan.features.classes import load_teacher
 from roigan.features.network import FeatureNetwork, load_features
 from roigan.files import paths
 from roigan.game import Nets, play
@@ -23,11 +24,13 @@ from roigan.nets.precision import choose_precision
 from roigan.systems.by_name import SYSTEMS
 from roigan.systems.interface import Given
 from roigan.systems.model import Model, save_model
+from roigan.systems.states import load_states
 from roigan.training import checkpoint
 from roigan.training.allocator import keep_memory
 from roigan.training.batches import Batches, training_masks
 from roigan.training.history import History
 from roigan.training.progress import Means, Progress
+from roigan.training.reference import quantiles, scores_of
 from roigan.training.samples import Samples
 from roigan.training.worker import Worker
 
@@ -44,7 +47,9 @@ def train(params: Params, worker: Worker) -> str | None:
     x_train = torch.from_numpy(np.array(load_split(worker.root / paths.PREPARED, "train"))).to(device)
     perceptual = load_features(worker.root / paths.FEATURES).to(device)
     prior = Model.load(worker.root / paths.PRIOR).to(device) if params.prior else None
-    system = SYSTEMS[params.model.system](params, Given(perceptual, prior))
+    states = load_states(worker.root / paths.PRIOR / "states", prior.config["states"]) if prior else []
+    teacher = load_teacher(worker.root / paths.FEATURES, perceptual, device)
+    system = SYSTEMS[params.model.system](params, Given(perceptual, prior, states, x_train, teacher))
     for net in system.nets.values():
         net.to(device)
     averages = {  # as they will be used
@@ -80,8 +85,7 @@ def train(params: Params, worker: Worker) -> str | None:
         params, x_train, None if labels is None else torch.from_numpy(labels).to(device),
         training_masks(params, worker.root), worker, max(player.turns for player in players),
     )  # fmt: skip
-    show = Samples(params, system.verbs[0], worker.root, device, prior)
-    served = system.keeps[0].net
+    show, served = Samples(params, system.verbs[0], worker.root, device, prior), system.keeps[0].net
     samples: dict[str, bytes] = {}  # every grid so far, as PNG
     if worker.resume:
         samples = {grid.name: grid.read_bytes() for grid in sorted((worker.resume / "samples").glob("*.png"))}
@@ -126,6 +130,9 @@ def train(params: Params, worker: Worker) -> str | None:
                     worker.keep_state(file)
                     state["states"].append(noted)
                 config = model_config(params, worker, perceptual, state, prior)
+                if "score" in system.verbs and last == params.train.steps:
+                    val = load_split(worker.root / paths.PREPARED, "val")
+                    config["normal"] = quantiles(scores_of(system.nets["D"], val, device))
                 (folder / "samples").mkdir(parents=True, exist_ok=True)
                 for name, picture in samples.items():
                     (folder / "samples" / name).write_bytes(picture)

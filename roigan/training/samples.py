@@ -1,4 +1,5 @@
-"""Sample grids: fixed validation images under fixed masks and noise; samples from nothing; projections."""
+"""Sample grids: fixed validation images under fixed masks and fixed noise; or samples from nothing; or
+validation images in the order of their scores; or where such images are projected."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ from roigan.nets.latent import draw_latent
 from roigan.systems.model import Model
 
 SHOWN = 9  # images in a grid
+JUDGED = 200  # of which a model that scores shows the extremes
 
 
 class Samples:
@@ -28,7 +30,9 @@ class Samples:
     ) -> None:
         self.verb, self.prior = verb, prior
         generator = torch.Generator().manual_seed(params.train.seed)
-        x = to_float(np.array(load_split(root / paths.PREPARED, "val")[:SHOWN]))
+        val = load_split(root / paths.PREPARED, "val")
+        x = to_float(np.array(val[:SHOWN]))
+        self.judged = to_float(np.array(val[:JUDGED])).to(device)
         families = [family for family, weight in params.masks.train.items() if weight > 0]
         size, model = params.data.image_size, params.model
         share = -(-len(x) // len(families))
@@ -38,11 +42,17 @@ class Samples:
         self.z = [draw_latent(len(x), model.latent, generator).to(device) for _ in range(2)]
 
     @torch.no_grad()
-    def picture(self, G: nn.Module) -> np.ndarray:
-        """uint8 [H', W', 3]: image, hole and two fillings, row by row; or, from nothing, samples alone;
-        or images and where they are projected."""
+    def picture(self, net: nn.Module) -> np.ndarray:
+        """uint8 [H', W', 3] of the network that the system serves: image, hole and two fillings, row by row;
+        or, from nothing, samples alone; or images that are most like the training's, and least; or images and
+        their projections."""
+        if self.verb == "score":
+            order = net(self.judged).argsort(descending=True)  # D: the most normal first
+            shown = torch.cat([order[: len(self.x)], order[-len(self.x) :]])
+            return grid(to_uint8(self.judged[shown]), len(self.x))
         if self.prior and self.verb == "project":
-            return grid(to_uint8(torch.cat([self.x, self.prior.generate(G(self.x))])), len(self.x))
+            return grid(to_uint8(torch.cat([self.x, self.prior.generate(net(self.x))])), len(self.x))
+        G = net
         if self.verb == "generate":
             return grid(to_uint8(torch.cat([G(z) for z in self.z])), len(self.x))
         hole = self.corruption.joined(self.x, torch.zeros_like(self.x))

@@ -8,14 +8,19 @@ from roigan.config.blocks import LatentSizes, LossParams, ModelParams, Positive,
 from roigan.config.params import Params
 
 
-class WGANModel(ModelParams):
-    """The networks of WGAN-GP; a width of 1.0 has 64 to 512 channels."""
+class CriticModel(ModelParams):
+    """The critic of WGAN-GP; a width of 1.0 has 64 to 512 channels."""
 
     sides: ClassVar[tuple[int, ...]] = (16, 28, 32, 64, 128)
     needs_context: ClassVar[bool] = False
-    system: Literal["wgan"]
     network: Literal["plain", "residual"] = "plain"
     """`residual` are the blocks of the public code for 64 px, with ten times the arithmetic of `plain`."""
+
+
+class WGANModel(CriticModel):
+    """Both networks of WGAN-GP."""
+
+    system: Literal["wgan"]
     noise: Positive = 128
     """Numbers of the latent vector z."""
 

@@ -20,9 +20,14 @@ def variation(y: Tensor, M: Tensor) -> Tensor:
     y [B, C, H, W], M [B, 1, H, W] in {0, 1} -> scalar, float64; 0 for grey images. The quotient of two such
     sums, over a whole test set, is the score.
     """
-    colours, total = chroma(y), torch.zeros((), dtype=torch.float64, device=y.device)
+    return change_within(chroma(y), M)
+
+
+def change_within(values: Tensor, M: Tensor) -> Tensor:
+    """Sum of |difference| of all neighbours that both lie in M; values [B, C, H, W] -> scalar, float64."""
+    total = torch.zeros((), dtype=torch.float64, device=values.device)
     for dim in (2, 3):
         last = M.shape[dim] - 1
         both = M.narrow(dim, 0, last) * M.narrow(dim, 1, last)
-        total += (colours.diff(dim=dim).abs() * both).sum(dtype=torch.float64)
+        total += (values.diff(dim=dim).abs() * both).sum(dtype=torch.float64)
     return total

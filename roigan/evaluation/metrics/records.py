@@ -55,10 +55,40 @@ METRICS = {
     "chroma": Metric(
         "chroma", "one", 2, "change of colour inside the region relative to the real image's; more are specks"
     ),
+    "sharpness": Metric(
+        "sharpness",
+        "one",
+        2,
+        "change of brightness inside the region relative to the real image's; less is blur",
+    ),
     "diversity": Metric("diversity", "high", 4, "how much images differ when z is drawn anew"),
+    "psnr_ab": Metric("PSNR ab", "high", 2, "the same of a, b of Lab alone (peak 255)"),
+    "colour": Metric(
+        "colour", "one", 2, "colourfulness (Hasler 2003) relative to real images; less is greyish"
+    ),
+    "js": Metric("JS", "low", 3, "divergence of the histogram of a, b from that of real images, in nats"),
+    "natural": Metric(
+        "natural",
+        "high",
+        3,
+        "share of images whose colours a judge takes for natural; of real ones 0.871",
+    ),
+    "ap": Metric(
+        "AP",
+        "high",
+        3,
+        "average precision, anomalies positive: a random score has their share, the base rate",
+    ),
+    "ap_normal": Metric("AP normal", "high", 3, "the same with the normal images positive"),
+    "auroc": Metric("AUROC", "high", 3, "how often an anomaly scores above a normal image; 0.5 by chance"),
+    "fpr95": Metric("FPR95", "low", 3, "share of anomalies that pass where 95 % of normal images do"),
     "mse_known": Metric("MSE", "low", 4, "squared error at known pixels on the scale [-1, 1]"),
     "satisfied": Metric("satisfied", "high", 3, "share of known pixels whose squared error is below 0.1"),
 }
+RANKING = ["ap", "ap_normal", "auroc", "fpr95"]
+"""Of scores, not of images."""
+COLOURS = ["psnr_ab", "colour", "js", "natural"]
+"""Of interest where colours alone are generated."""
 CONSTRAINTS = ["mse_known", "satisfied"]
 """Of interest where known pixels may change."""
 

@@ -8,7 +8,6 @@ is made uniform inside, so that all systems draw alike.
 
 from __future__ import annotations
 
-import math
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -20,6 +19,7 @@ from roigan.config.systems.dcgan import DCGANModel, DCGANParams
 from roigan.game import Batch, Player, Terms, generator_and_discriminator
 from roigan.losses import adversarial
 from roigan.nets.ladder import Downwards, Upwards
+from roigan.nets.latent import uniform
 from roigan.systems.interface import Given, Kept, LogLoss
 
 
@@ -32,8 +32,7 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """z: [B, noise] of N(0, I); returns [B, C, S, S] in [-1, 1]."""
-        uniform = torch.erf(z / math.sqrt(2))  # 2 Phi(z) - 1: U(-1, 1)
-        return torch.tanh(self.layers(uniform)).to(z.dtype)  # out of autocast
+        return torch.tanh(self.layers(uniform(z))).to(z.dtype)  # out of autocast
 
 
 class Discriminator(Downwards):

@@ -13,7 +13,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from roigan.config.systems.wgan import WGANModel
+from roigan.config.systems.wgan import CriticModel, WGANModel
 from roigan.nets.ladder import Downwards, Upwards, counts, steps
 from roigan.nets.layers import group_norm, wide
 
@@ -97,7 +97,7 @@ class Generator(nn.Module):
 class Critic(nn.Module):
     """D: an image -> its value [B], higher = more real."""
 
-    def __init__(self, size: int, channels: int, model: WGANModel) -> None:
+    def __init__(self, size: int, channels: int, model: CriticModel) -> None:
         super().__init__()
         self.layers: nn.Module = (
             Downwards(size, channels, model.width, layer_norm)

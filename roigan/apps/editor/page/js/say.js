@@ -1,0 +1,26 @@
+// What has happened, for eyes and screen readers: one line, and errors beside it.
+
+const line = document.getElementById("status");
+
+export function say(text) {
+  line.textContent = text;
+  line.classList.remove("error");
+}
+
+export function complain(error) {
+  line.textContent = error.message;
+  line.classList.add("error");
+}
+
+/** Runs what may be refused, and says so where it is. */
+export async function attempt(work) {
+  document.body.setAttribute("aria-busy", "true");
+  try {
+    return await work();
+  } catch (error) {
+    complain(error);
+    return undefined;
+  } finally {
+    document.body.removeAttribute("aria-busy");
+  }
+}

@@ -1,0 +1,90 @@
+"""How anomalous pictures are: a score each, where it lies among validation images, and a flag."""
+
+from __future__ import annotations
+
+import bisect
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from roigan.errors import UserError
+from roigan.image_io.contents import Unusable, read_contents
+from roigan.image_io.decode import decode, fit, is_picture
+from roigan.image_io.lossless import MAX_BYTES
+from roigan.images.arrays import to_float
+from roigan.inference.jobs import Failures
+from roigan.systems.model import Model
+
+PASSES = 0.95  # share of the validation images that lie at or below the threshold
+AT_ONCE = 64  # pictures scored at a time: bounds memory only
+
+
+class Score(NamedTuple):
+    """What a model says of a picture."""
+
+    score: float
+    """-D(x): higher is more anomalous."""
+    percentile: float
+    """Share of the normal validation images that score lower, in per cent, to half a per cent."""
+    flag: bool
+    """Whether it lies above the threshold that 95 % of those pass."""
+
+
+def score_pictures(model: Model, pictures: Sequence[Image.Image]) -> list[Score]:
+    """A score for each of pictures of any size, brought to the model's as the stage `prepare` does it.
+
+    Raises UserError for a model that cannot score, or that has no validation images to compare with.
+    """
+    model.require("score")
+    reference = model.config.get("normal")
+    if not reference:
+        raise UserError("the model knows no scores of normal images: its training did not end; train it anew")
+    x = to_float(np.stack([fit(picture, model.image_size, model.channels) for picture in pictures]))
+    return [_placed(value, reference) for value in model.score(x.to(model.device)).tolist()]
+
+
+def threshold(reference: Sequence[float]) -> float:
+    """Of evenly spaced quantiles of validation images' scores, that at or below which 95 % of them lie."""
+    return reference[round(PASSES * (len(reference) - 1))]
+
+
+def _placed(score: float, reference: Sequence[float]) -> Score:
+    share = bisect.bisect_left(reference, score) / len(reference)
+    return Score(score, 100 * share, score > threshold(reference))
+
+
+def pictures_in(place: Path) -> list[Path]:
+    """The pictures of a folder in the order of their names, or the one picture that a path names."""
+    if not place.exists():
+        raise UserError(f"{place} does not exist")
+    files = sorted(path for path in place.iterdir() if is_picture(path.name)) if place.is_dir() else [place]
+    if not files:
+        raise UserError(f"{place} holds no pictures")
+    return files
+
+
+def score_files(model: Model, files: Sequence[Path], failed: Failures) -> Iterator[tuple[Path, Score]]:
+    """Scores of picture files; what cannot be read is entered into `failed`. Other sizes than the model's are
+    resized, which is said once on standard error."""
+    resized = False
+    for begin in range(0, len(files), AT_ONCE):
+        read: dict[Path, Image.Image] = {}
+        for file in files[begin : begin + AT_ONCE]:
+            with failed.of(file):
+                read[file] = _picture(file)
+        if not resized and any(picture.size != (model.image_size,) * 2 for picture in read.values()):
+            resized = True
+            print(f"note: pictures are cut square and resized to {model.image_size} pixels", file=sys.stderr)
+        if read:
+            yield from zip(read, score_pictures(model, list(read.values())), strict=True)
+
+
+def _picture(file: Path) -> Image.Image:
+    try:
+        return decode(read_contents(file, MAX_BYTES))
+    except Unusable as reason:
+        raise UserError(f"{file} cannot be read: {str(reason).removeprefix('unreadable: ')}") from None

@@ -1,0 +1,1 @@
+"""ChromaGAN (Vitoria et al. 2020)."""

@@ -1,0 +1,1 @@
+"""DCGAN: networks, losses and players."""

@@ -1,0 +1,400 @@
+"""HistoryAD: total variation in closed form, the bound, weights of the past, the start, and who is normal."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from roigan import cli
+from roigan.config import DataParams, HistoryADParams, Params, prior_params
+from roigan.config.systems.history_ad import PastParams
+from roigan.datasets.prepare import prepare
+from roigan.errors import UserError
+from roigan.files import paths
+from roigan.game import Nets, play
+from roigan.images.arrays import load_labels, load_split, normalise, to_uint8
+from roigan.inference.score import score_pictures, threshold
+from roigan.losses.adversarial import beyond, wasserstein_d
+from roigan.systems.history_ad import past
+from roigan.systems.history_ad.system import HistoryAD
+from roigan.systems.interface import Given
+from roigan.systems.model import Model, save_model
+from roigan.systems.states import State, mean_state, weights
+from tests.conftest import HISTORY_AD, Small, given
+
+# --- The optimum ---
+
+
+def bins(mean: float, count: int = 400) -> Tensor:
+    """N(mean, 1) as the probabilities of bins on [-6, 7]."""
+    edges = torch.linspace(-6, 7, count + 1, dtype=torch.float64)
+    return torch.special.ndtr(edges - mean).diff()
+
+
+def gaussians() -> tuple[Tensor, Tensor]:
+    return bins(0.0), bins(1.0)
+
+
+def optimum(p: Tensor, q: Tensor, bound: float) -> Tensor:
+    """sign(p - q) (1 + |p - q| / (bound (p + q)))."""
+    return (p - q).sign() * (1 + (p - q).abs() / (bound * (p + q)))
+
+
+def test_the_dual_form_is_twice_the_total_variation() -> None:
+    """N(0, 1) and N(1, 1): delta = 2 Phi(1/2) - 1 = 0.3829; with |D| <= 1 the slides' dual gives 2 delta."""
+    p, q = gaussians()
+    delta = math.erf(0.5 / math.sqrt(2))
+    assert delta == pytest.approx(0.3829, abs=5e-5)
+    D = (p - q).sign()
+    assert ((p * D).sum() - (q * D).sum()).item() / 2 == pytest.approx(delta, abs=1e-3)
+
+
+@pytest.mark.parametrize("bound", [1.0, 10.0])
+def test_a_table_of_scores_finds_the_optimum(bound: float) -> None:
+    p, q = gaussians()
+    D = torch.zeros(len(p), dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([D], max_iter=500, line_search_fn="strong_wolfe", tolerance_grad=1e-12)
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        # E D(y) - E D(x) + bound * E beyond, with the exact probabilities in the place of samples
+        value = (q * D).sum() - (p * D).sum() + bound * ((p + q) / 2 * 2 * beyond(D)).sum() / 2
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    some = (p + q) > 1e-4  # where there is anything to learn from
+    assert (D.detach() - optimum(p, q, bound))[some].abs().max() < 0.02
+    over = ((p - q).square() / (p + q)).sum().item() / bound
+    gap = (p * D).sum() - (q * D).sum()
+    assert gap.item() == pytest.approx(2 * math.erf(0.5 / math.sqrt(2)) + over, abs=5e-3)
+
+
+@pytest.mark.parametrize(
+    ("score", "value", "slope"), [(0.0, 0, 0), (1.0, 0, 0), (-0.99, 0, 0), (1.5, 0.25, 1), (-3.0, 4, -4)]
+)
+def test_the_smooth_bound(score: float, value: float, slope: float) -> None:
+    D = torch.tensor(score, requires_grad=True)
+    found = beyond(D)
+    found.backward()
+    assert (found.item(), D.grad.item()) == (value, slope)
+
+
+# --- The past ---
+
+
+def test_weights_of_the_past() -> None:
+    q = weights(40, 0.25, 3.0)
+    assert q.sum().item() == pytest.approx(1)
+    assert not q[:10].any()
+    assert q[10:].all()
+    assert torch.allclose(q[11:] / q[10:-1], torch.tensor(math.exp(-3 / 40), dtype=torch.float64))
+    assert torch.allclose(weights(8, 0.0, 0.0), torch.full((8,), 1 / 8, dtype=torch.float64))
+    assert weights(8, 0.0, -3.0).argmax() == 7
+    with pytest.raises(UserError, match=r"start 0\.8 leaves 1 of 5 states, two are needed: lower it"):
+        weights(5, 0.8, 3.0)
+
+
+def states(params: Params, count: int = 3) -> list[State]:
+    return list(given(params).past)[:count]
+
+
+def test_the_mean_of_equal_states_is_that_state_and_of_linear_critics_exact() -> None:
+    kept = [State(t, {"D": nn.Linear(5, 1).state_dict()}) for t in range(4)]
+    q = weights(4, 0.0, 2.0)
+    same = mean_state([kept[0]] * 4, "D", q)
+    assert all(torch.allclose(same[key], value) for key, value in kept[0].nets["D"].items())
+    x, D = torch.randn(6, 5), nn.Linear(5, 1)
+    D.load_state_dict(mean_state(kept, "D", q))
+    outputs = []
+    for state in kept:
+        one = nn.Linear(5, 1)
+        one.load_state_dict(state.nets["D"])
+        outputs.append(one(x))
+    assert torch.allclose(D(x), torch.einsum("t,tbo->bo", q.float(), torch.stack(outputs)), atol=1e-6)
+
+
+def test_the_bank_is_drawn_by_q() -> None:
+    """Chi-square of the counts against q; each state paints its own level; the far field comes first."""
+    q = weights(4, 0.0, 2.0)
+    drawn = past.counts(q, 10_000, torch.Generator().manual_seed(0))
+    assert drawn.sum() == 10_000
+    chi = ((drawn - 10_000 * q).square() / (10_000 * q)).sum().item()
+    assert chi < 16.3  # the 0.999 quantile of 3 degrees of freedom
+
+    class Level(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.level = nn.Parameter(torch.zeros(()))
+
+        def forward(self, z: Tensor) -> Tensor:
+            return self.level.expand(len(z), 1, 4, 4)
+
+    levels = [-1.0, -0.5, 0.5, 1.0]
+    kept = [State(t, {"G": {"level": torch.tensor(level)}}) for t, level in enumerate(levels)]
+    settings = PastParams(images=1000, far=0.1)
+    images = past.bank(Level(), kept, 2, q, settings, torch.Generator().manual_seed(0))
+    assert (images.shape, images.dtype) == ((1000, 1, 4, 4), torch.uint8)
+    flat = images.flatten(1).float().std(1) == 0
+    assert not flat[:100].any()
+    assert flat[100:].all()
+    expected = past.counts(q, 900, torch.Generator().manual_seed(0))
+    found = [(images[100:, 0, 0, 0] == round((level + 1) * 127.5)).sum().item() for level in levels]
+    assert found == expected.tolist()
+
+
+# --- The detector ---
+
+
+def test_it_begins_at_the_mean_critic_about_zero(small: Small) -> None:
+    params = small(**HISTORY_AD)
+    lent = given(params)
+    system = HistoryAD(params, lent)
+    D = system.nets["D"]
+    x = normalise(lent.images.movedim(-1, 1))
+    assert D(x).mean().item() == pytest.approx(0.5, abs=1e-3)
+    assert D(normalise(system.bank)).mean().item() == pytest.approx(-0.5, abs=1e-3)
+    plain = HistoryAD(small(**HISTORY_AD, model__centre="none"), lent).nets["D"]
+    mean = mean_state(lent.past, "D", weights(len(lent.past), 0.0, 3.0))
+    assert all(torch.equal(value, mean[key]) for key, value in plain.state_dict().items())
+    with torch.no_grad():  # the start changes scale and zero, no order
+        slope = ((D(x) - D(x).mean()) / (plain(x) - plain(x).mean())).abs()
+    assert torch.allclose(slope, slope[0], rtol=1e-2)
+    last = HistoryAD(small(**HISTORY_AD, model__centre="none", model__begin="last"), lent).nets["D"]
+    assert all(torch.equal(value, lent.past[-1].nets["D"][key]) for key, value in last.state_dict().items())
+
+
+def test_the_bank_is_a_function_of_the_seed(small: Small) -> None:
+    params = small(**HISTORY_AD)
+    one, two = (HistoryAD(params, given(params)).bank for _ in range(2))
+    other = HistoryAD(small(**HISTORY_AD, train__seed=7), given(params)).bank
+    assert torch.equal(one, two)
+    assert not torch.equal(one, other)
+
+
+def test_what_it_needs_is_said_before_anything_is_trained(small: Small) -> None:
+    params = small(**HISTORY_AD)
+    with pytest.raises(UserError, match=r"needs a prior with a past: set prior\.train\.history\.states"):
+        HistoryAD(params, Given(None))
+    with pytest.raises(UserError, match="history_ad is trained on the past of a prior; give it one"):
+        small(**HISTORY_AD | {"prior": None})
+    with pytest.raises(UserError, match=r"model\.width is 0\.25, prior\.model\.width 0\.125"):
+        small(**HISTORY_AD | {"model": HISTORY_AD["model"] | {"width": 0.25}})
+    without = copy.deepcopy(HISTORY_AD)
+    without["prior"]["train"].pop("history")
+    with pytest.raises(UserError, match=r"prior\.train\.history\.states: history_ad needs past states"):
+        small(**without)
+
+
+class Flat(nn.Module):
+    """A small detector of points that are laid out as images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Flatten(), nn.Linear(1, 32), nn.ReLU(), nn.Linear(32, 1), nn.Flatten(0)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)
+
+
+def test_the_far_one_of_two_gaussians_scores_higher() -> None:
+    torch.manual_seed(0)
+    D, generator = Flat(), torch.Generator().manual_seed(0)
+    optimizer = torch.optim.Adam(D.parameters(), lr=1e-2)
+    for _ in range(300):
+        x, y = torch.randn(2, 256, 1, 1, 1, generator=generator)
+        scores = D(torch.cat([x, y + 3]))
+        loss = wasserstein_d(*scores.chunk(2)) + 10 * beyond(scores).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    normal, anomalous = D(torch.tensor([0.0, 3.0]).view(2, 1, 1, 1)).tolist()
+    assert -normal < 0 < -anomalous
+
+
+# --- Who is normal ---
+
+
+def digits(**more: Any) -> DataParams:
+    return DataParams(source="digits", image_size=16, channels=1, **more)
+
+
+def test_no_anomaly_is_trained_on(tmp_path: Path) -> None:
+    statistics = prepare(digits(anomalous=[1, 7]), tmp_path)
+    manifest = pd.read_parquet(tmp_path / "manifest.parquet")
+    own = manifest[manifest["split"].isin(["train", "val", "test"])]
+    anomalies = manifest[manifest["split"] == "anomalous"]
+    assert set(own["label"]) == {0, 2, 3, 4, 5, 6, 8, 9}
+    assert set(anomalies["label"]) == {1, 7}
+    assert not set(own["sha256"]) & set(anomalies["sha256"])
+    assert statistics["counts"]["anomalous"] == len(anomalies) == len(load_split(tmp_path, "anomalous"))
+    labels = load_labels(tmp_path, "train")
+    assert labels is not None
+    assert not np.isin(labels, [1, 7]).any()
+
+
+def test_one_label_is_normal(tmp_path: Path) -> None:
+    prepare(digits(normal=[3]), tmp_path)
+    labels = {split: load_labels(tmp_path, split) for split in ("train", "val", "test", "anomalous")}
+    assert {split: set(found) - {3} == set() for split, found in labels.items() if found is not None} == {
+        "train": True, "val": True, "test": True, "anomalous": False,
+    }  # fmt: skip
+
+
+def test_a_foreign_source_stands_beside_test(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for i in range(250):
+        noise = np.random.default_rng(i).integers(0, 256, (16, 16, 3), np.uint8)
+        Image.fromarray(noise).save(folder / f"{i:03d}.png")
+    others = {"noise": {"source": "folder", "path": str(folder)}}
+    statistics = prepare(digits(others=others, split=(0.8, 0.1, 0.1)), tmp_path / "out")
+    assert statistics["counts"]["noise"] == 25  # the test part of the source
+    assert load_split(tmp_path / "out", "noise").shape == (25, 16, 16, 1)
+    for file in sorted(folder.iterdir())[100:]:
+        file.unlink()
+    with pytest.raises(UserError, match="noise has 10 test images, but needs 20"):
+        prepare(digits(others=others, split=(0.8, 0.1, 0.1)), tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"anomalous": [10]}, r"data\.anomalous: 10 is no label of digits"),
+        ({"anomalous": list(range(10))}, r"data\.anomalous leaves no label normal"),
+        ({"normal": list(range(10))}, r"data\.normal leaves no label anomalous"),
+    ],
+)
+def test_labels_that_make_no_sense_are_refused(changes: dict[str, Any], said: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=said):
+        prepare(digits(**changes), tmp_path)
+
+
+def test_a_source_without_labels_has_no_anomalies(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"data\.anomalous names labels, but drawn has none"):
+        prepare(DataParams(source="drawn", image_size=16, channels=3, anomalous=[1]), tmp_path)
+
+
+def test_names_of_sets(small: Small) -> None:
+    with pytest.raises(UserError, match="either anomalous or normal names labels"):
+        small(data__anomalous=[1], data__normal=[2])
+    with pytest.raises(UserError, match="others: test is the name of a set that there is anyway"):
+        small(data__others={"test": {"source": "digits"}})
+
+
+# --- Trained, and asked ---
+
+
+@pytest.fixture(scope="module")
+def trained(small: Small, prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Params, Path]:
+    """The parameters and the folder of a project whose detector has been trained for four steps."""
+    from roigan.training.loop import train
+    from roigan.training.worker import Worker
+
+    project = tmp_path_factory.mktemp("history_ad") / "project"
+    shutil.copytree(prepared, project)
+    params = small(**HISTORY_AD, train__steps=4)
+    below = prior_params(params)
+    assert below is not None
+    kept: list[Path] = []
+
+    def keep(file: Path) -> None:
+        (project / paths.PRIOR / "states").mkdir(parents=True, exist_ok=True)
+        kept.append(Path(shutil.copy(file, project / paths.PRIOR / "states")))
+
+    scratch = project / "scratch/prior"
+    assert train(below, Worker("prior", project, lambda row, folder: None, scratch, keep_state=keep)) is None
+    shutil.copytree(scratch / "model", project / paths.PRIOR, dirs_exist_ok=True)
+    scratch = project / "scratch/model"
+    assert train(params, Worker("detector", project, lambda row, folder: None, scratch)) is None
+    shutil.copytree(scratch / "model", project / paths.MODEL)
+    return params, project
+
+
+def test_one_network_is_kept_and_scores(trained: tuple[Params, Path]) -> None:
+    _, project = trained
+    assert {path.name for path in (project / paths.MODEL).iterdir()} == {
+        "discriminator.safetensors", "config.json",
+    }  # fmt: skip
+    model = Model.load(project / paths.MODEL)
+    assert model.verbs == ("score",)
+    assert model.config["prior"] == Model.load(project / paths.PRIOR).sha256
+    x = torch.rand(3, 3, 32, 32) * 2 - 1
+    assert torch.allclose(model.score(x), -model.nets["D"](x))
+    with pytest.raises(UserError, match="history_ad cannot generate; it can score"):
+        model.generate(torch.zeros(1, 1))
+
+
+def test_a_score_is_placed_among_validation_images(trained: tuple[Params, Path]) -> None:
+    """Of the validation images themselves, ranks are even and one of twenty is flagged."""
+    _, project = trained
+    model = Model.load(project / paths.MODEL)
+    val = load_split(project / paths.PREPARED, "val")
+    found = score_pictures(model, [Image.fromarray(image) for image in val])
+    scores = [score.score for score in found]
+    by_score = sorted(found)
+    assert [score.percentile for score in by_score] == sorted(score.percentile for score in found)
+    assert by_score[0].percentile <= 1
+    limit = threshold(model.config["normal"])
+    assert [score.flag for score in found] == [score > limit for score in scores]
+    assert 0 < sum(score.flag for score in found) <= math.ceil(0.05 * len(val))
+
+
+def test_the_command_writes_a_table(
+    trained: tuple[Params, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    _, project = trained
+    (tmp_path / "in").mkdir()
+    for number, image in enumerate(load_split(project / paths.PREPARED, "test")[:3]):
+        Image.fromarray(image).resize((40, 50)).save(tmp_path / f"in/{number}.png")
+    (tmp_path / "in/broken.png").write_bytes(b"no picture")
+    model, out = str(project / paths.MODEL), tmp_path / "scores.csv"
+    command = ["roigan", "score", "--model", model, "--image", str(tmp_path / "in"), "--out", str(out)]
+    monkeypatch.setattr("sys.argv", command)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    said = capsys.readouterr()
+    assert said.err.count("cut square and resized to 32 pixels") == 1
+    assert "1 of 4 pictures were not scored" in said.err
+    rows = list(csv.DictReader(out.open()))
+    assert [row["file"] for row in rows] == ["0.png", "1.png", "2.png"]
+    assert set(rows[0]) == {"file", "score", "percentile", "flag"}
+    monkeypatch.setattr("sys.argv", [*command[:-1], str(tmp_path / "scores.txt")])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert "scores are written to a .csv file" in capsys.readouterr().err
+
+
+def test_a_turn_costs_one_forward_of_the_detector(small: Small) -> None:
+    """Images of the past come from the bank: no generator runs in a step."""
+    from tests.test_game import batch
+
+    params = small(**HISTORY_AD)
+    assert isinstance(params, HistoryADParams)
+    system = HistoryAD(params, given(params))
+    assert set(system.nets) == {"D"}
+    terms = play(system.players(), Nets(system.nets), lambda turn: batch(params, 0))
+    assert set(terms) == {"D/tv", "D/bound"}
+    log = HistoryAD(small(**HISTORY_AD, losses__kind="log"), given(params))
+    assert set(play(log.players(), Nets(log.nets), lambda turn: batch(params, 0))) == {"D/log"}
+
+
+def test_a_model_that_was_not_finished_places_no_score(trained: tuple[Params, Path], tmp_path: Path) -> None:
+    model = Model.load(trained[1] / paths.MODEL)
+    save_model(tmp_path, model.nets, {key: v for key, v in model.config.items() if key != "normal"})
+    with pytest.raises(UserError, match="knows no scores of normal images"):
+        score_pictures(Model.load(tmp_path), [Image.fromarray(to_uint8(torch.zeros(3, 8, 8)))])
