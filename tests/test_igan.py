@@ -16,12 +16,16 @@ from torch import Tensor, nn
 from roigan import cli
 from roigan.config import Params, ProjectParams
 from roigan.errors import UserError
+from roigan.evaluation.verbs import VERBS, measure
+from roigan.features.network import load_features
 from roigan.files import paths
-from roigan.images.arrays import to_uint8
+from roigan.images.arrays import load_split, to_uint8
 from roigan.inference.projection import METHODS, Projector, normal, uniform
+from roigan.report.sections import draw
 from roigan.systems.igan.system import IGAN as System
 from roigan.systems.interface import Given
 from roigan.systems.model import Model, save_model
+from roigan.tracking.pyfunc import Served
 from roigan.training.loop import train
 from roigan.training.worker import Worker
 from tests.conftest import DCGAN, IGAN, lay_out
@@ -202,6 +206,39 @@ def test_what_cannot_be_projected_is_said(trained: Path) -> None:
         Projector(prior, ProjectParams())
     with pytest.raises(UserError, match=r"images of \[3, 32, 32\], not of \[1, 32, 32\]"):
         Projector(prior, ProjectParams(method="optimisation"))(x, torch.zeros(1, 100))
+
+
+# --- as a verb of the pipeline ---
+
+
+def test_projections_are_evaluated_beside_the_mean_and_the_nearest(
+    trained: Path, small: Callable[..., Params]
+) -> None:
+    model, few = bright(model_of(trained)), {"evaluate__diversity_images": 2, "project": {"steps": 2}}
+    params = small(**IGAN | few)
+    train, test = (np.asarray(load_split(trained / paths.PREPARED, split)) for split in ("train", "test"))
+    features = load_features(trained / paths.JUDGE)
+    test[0] = train[3]
+    found = measure(
+        lambda verb: VERBS[verb].methods(params, model, train),
+        test, {"whole": torch.ones(1, 1, 32, 32)}, features, params, model,
+    )  # fmt: skip
+    psnr = found.table.set_index("method")["psnr"]
+    assert set(psnr.index) == {"igan", "network", "optimisation", "nearest", "mean", "real"}
+    assert psnr["nearest"] > psnr["mean"]
+    assert psnr["igan"] > psnr["network"]
+    assert found.scored["nearest", "whole"].means["l1"].min() == 0  # it looks at the whole image
+
+
+def test_projections_are_drawn_and_served(trained: Path, small: Callable[..., Params]) -> None:
+    model, params = model_of(trained), small(**IGAN | {"project": {"steps": 1}})
+    train, test = (np.asarray(load_split(trained / paths.PREPARED, split)) for split in ("train", "test"))
+    (picture,) = draw(params, model, train, test)["generated"]
+    assert picture.pixels.shape == (6 * 34 + 2, 8 * 34 + 2, 3)  # images and five methods
+    served = Served()
+    served.model = model
+    pictures = served.predict(None, {"image": np.zeros((2, 40, 50, 3), np.uint8)})
+    assert pictures.shape == (2, 32, 32, 3)
 
 
 # --- the command ---

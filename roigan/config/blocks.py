@@ -370,8 +370,6 @@ class PaintParams(Block):
     """Of a sketch's outlines, beside 1 of a colour."""
     eps: Weight = 1e-3
     """Under the root in the descriptor of outlines; gradients below 2.4 times its root do not count."""
-    stride: Positive = 8
-    """Side of its cells in pixels."""
     lam_s: Weight = 5.0
     """Of the mean square of what z has moved."""
     lam_d: Weight = 0.0

@@ -34,10 +34,24 @@ def colour(v: Tensor, B: Tensor) -> Constraint:
     return Constraint("colour", torch.where(B > 0.5, v, 0), B)
 
 
+def stride(size: int) -> int:
+    """Side of the cells of outlines in pixels: 8 for images of 64 px, 4 for small ones, as in the paper's
+    program."""
+    return 8 if size > 32 else 4
+
+
+def outlines(images: Tensor, params: PaintParams) -> Tensor:
+    """Of images [..., C, S, S]: cells [..., 8, s, s]."""
+    batch = images.reshape(-1, *images.shape[-3:])
+    cells = hog(batch, params.eps, stride(images.shape[-1]))
+    return cells.reshape(*images.shape[:-3], *cells.shape[1:])
+
+
 def sketch(drawing: Tensor, params: PaintParams) -> Constraint:
     """Outlines: white lines on black, [1, S, S] in [0, 1]; cells count whose window has a part of a line."""
-    v = hog(drawing[None] * 2 - 1, params.eps, params.stride)[0]
-    touched = F.max_pool2d(drawing[None], 2 * params.stride, params.stride, params.stride // 2)[0]
+    s = stride(drawing.shape[-1])
+    v = outlines(drawing * 2 - 1, params)
+    touched = F.max_pool2d(drawing[None], 2 * s, s, s // 2)[0]
     return Constraint("sketch", v, (touched > 0.5).to(v))
 
 
@@ -55,9 +69,9 @@ def warp(image: Tensor, x: int, y: int, dx: int, dy: int, side: int, params: Pai
     v, B = image.clone(), torch.zeros_like(image[:1])
     v[:, to_y, to_x] = image[:, from_y, from_x]
     B[:, to_y, to_x] = 1
-    cells = (F.avg_pool2d(B, params.stride) >= 0.5).to(B)  # those that lie in the square
-    outlines = Constraint("sketch", hog(v[None], params.eps, params.stride)[0], cells)
-    return [colour(v, B), outlines] if cells.any() else [colour(v, B)]
+    cells = (F.avg_pool2d(B, stride(size)) >= 0.5).to(B)  # those that lie in the square
+    shape = [Constraint("sketch", outlines(v, params), cells)] if cells.any() else []
+    return [colour(v, B), *shape]
 
 
 def _moved(at: int, by: int, side: int, size: int) -> tuple[slice, slice]:

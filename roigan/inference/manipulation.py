@@ -16,11 +16,10 @@ from torch import Tensor
 
 from roigan.config import PaintParams
 from roigan.errors import UserError
-from roigan.inference.brushes import Constraint, layered
+from roigan.inference.brushes import Constraint, layered, outlines
 from roigan.inference.priors import prior_of, realism
 from roigan.inference.projection import normal, uniform
 from roigan.inference.solver import Found, Objective, minimise
-from roigan.losses.hog import hog
 from roigan.systems.model import Model
 
 MOST = 64  # constraints
@@ -101,7 +100,7 @@ def _met(stroke: Constraint, params: PaintParams) -> Objective:
     count = stroke.B.sum() * len(stroke.v)
 
     def term(images: Tensor, z: Tensor) -> Tensor:
-        f = images if stroke.brush == "colour" else hog(images, params.eps, params.stride)
+        f = images if stroke.brush == "colour" else outlines(images, params)
         return weight * (stroke.B * (f - stroke.v).square()).flatten(1).sum(1) / count
 
     return term
