@@ -3,8 +3,8 @@
     python -m benchmarks.editor --model releases/faces64
 
 starts `roigan edit` and prints: seconds from the command to the address; latencies of 32 clients that move
-sliders for a minute, the statuses they got, and the server's memory before and after; then `/api/fill` beside a
-bare `Model.complete` of the same batch, in turns.
+sliders for a minute, the statuses they got, and the server's memory before and after; then `/api/fill` beside
+the bare model, in turns.
 """
 
 from __future__ import annotations
@@ -121,9 +121,8 @@ def crowd(url: str, asked: dict[str, Any], clients: int, seconds: float, server:
     for thread in threads:
         thread.join()
     p50, p95, p99 = 1000 * np.percentile(latencies, [50, 95, 99])
-    print(
-        f"{clients} clients, {seconds:.0f} s: statuses {dict(statuses)}, {len(latencies) / seconds:.1f} fillings a second"
-    )
+    rate = len(latencies) / seconds
+    print(f"{clients} clients, {seconds:.0f} s: statuses {dict(statuses)}, {rate:.1f} fillings a second")
     print(f"latency of those served: median {p50:.0f} ms, 95 % {p95:.0f} ms, 99 % {p99:.0f} ms")
     after = server.memory_info().rss
     print(f"memory {before / 2**20:.0f} MiB before, {after / 2**20:.0f} MiB after")
