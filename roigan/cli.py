@@ -291,7 +291,12 @@ def run_edit(arguments: argparse.Namespace) -> None:
     """Serve the editor until Ctrl-C."""
     from roigan.apps.editor.serve import serve
 
-    serve({_short_name(name): load_model(name) for name in arguments.model}, arguments.host, arguments.port)
+    models: dict[str, Model] = {}
+    for reference in arguments.model:
+        name = _short_name(reference)
+        alike = sum(other.split(" (")[0] == name for other in models)
+        models[f"{name} ({alike + 1})" if alike else name] = load_model(reference)
+    serve(models, arguments.host, arguments.port)
 
 
 def _short_name(reference: str) -> str:
