@@ -24,7 +24,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from benchmarks.conditional_labels import Labels
+from benchmarks.conditional_labels import FILLINGS, Labels
 from benchmarks.measuring import provenance
 from roigan.config import Params, changed, load_params
 from roigan.corruptions.corruption import Corruption
@@ -187,7 +187,7 @@ class Exam:
         rows = [{"system": row["method"], **{m: row[m] for m in METRICS}} for _, row in table.iterrows()]
         for row in rows:
             if self.labels and row["system"] in completions and not row["system"].startswith("best"):
-                row |= self.labels.scores(completions[row["system"]])
+                row |= self.labels.scores(completions[row["system"]], FILLINGS if row["system"] == OWN else 1)
         return rows
 
     def rivals(self) -> dict[str, Completer]:
