@@ -16,6 +16,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -177,7 +178,11 @@ class Exam:
         self.space = params.model.coordinates
         self.blends = self.space == "identity" and size & (size - 1) == 0  # the membrane halves the side
         self.judge = load_features(folder / paths.JUDGE)
-        self.labels = Labels(folder, self.M) if params.data.source == "mnist" else None
+
+    @cached_property
+    def labels(self) -> Labels | None:
+        """What is known of labels, where there are any."""
+        return Labels(self.folder, self.M) if self.params.data.source == "mnist" else None
 
     def scores(self, completions: Mapping[str, Completer]) -> list[dict[str, Any]]:
         """A row per method, and one of real images."""
