@@ -16,6 +16,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +25,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from benchmarks.conditional_labels import Labels
+from benchmarks.conditional_labels import FILLINGS, Labels
 from benchmarks.measuring import provenance
 from roigan.config import Params, changed, load_params
 from roigan.corruptions.corruption import Corruption
@@ -177,7 +178,11 @@ class Exam:
         self.space = params.model.coordinates
         self.blends = self.space == "identity" and size & (size - 1) == 0  # the membrane halves the side
         self.judge = load_features(folder / paths.JUDGE)
-        self.labels = Labels(folder, self.M) if params.data.source == "mnist" else None
+
+    @cached_property
+    def labels(self) -> Labels | None:
+        """What is known of labels, where there are any."""
+        return Labels(self.folder, self.M) if self.params.data.source == "mnist" else None
 
     def scores(self, completions: Mapping[str, Completer]) -> list[dict[str, Any]]:
         """A row per method, and one of real images."""
@@ -187,7 +192,7 @@ class Exam:
         rows = [{"system": row["method"], **{m: row[m] for m in METRICS}} for _, row in table.iterrows()]
         for row in rows:
             if self.labels and row["system"] in completions and not row["system"].startswith("best"):
-                row |= self.labels.scores(completions[row["system"]])
+                row |= self.labels.scores(completions[row["system"]], FILLINGS if row["system"] == OWN else 1)
         return rows
 
     def rivals(self) -> dict[str, Completer]:

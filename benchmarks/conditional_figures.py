@@ -49,7 +49,7 @@ def main() -> None:
     x = to_float(exam.test[np.sort(order)])
     picture = comparison(rows, x, exam.M.expand(len(x), -1, -1, -1), 0, space=exam.space)
     save_png(IMAGES / f"conditional-{asked.dataset}.png", picture)
-    if asked.dataset == "mnist":
+    if asked.dataset == "mnist" and RESULTS.is_file():
         table = pd.read_csv(RESULTS)
         trade_off(table[table["dataset"] == "mnist"]).savefig(IMAGES / "conditional-trade-off.png", dpi=150)
 

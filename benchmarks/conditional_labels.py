@@ -53,14 +53,14 @@ class Labels:
         nearest = np.argpartition(distances, NEIGHBOURS, 1)[:, :NEIGHBOURS]
         self.remembered = counts(labels[nearest].T)
 
-    def scores(self, completion: Completer, fillings: int = FILLINGS) -> dict[str, float]:
-        """Of so many fillings of every x_0."""
+    def scores(self, completion: Completer, repeats: int = FILLINGS) -> dict[str, float]:
+        """Of FILLINGS fillings of every x_0, of which only so many are made: one, where all are the same."""
         generator = torch.Generator().manual_seed(0)
         read = [
             self.reader.predict(self.features.embed_images(to_uint8(completion(self.x, self.M, generator))))
-            for _ in range(fillings)
+            for _ in range(repeats)
         ]
-        return self.of(counts(np.stack(read)))
+        return self.of(counts(np.stack(read)) * (FILLINGS // repeats))
 
     def rivals(self) -> dict[str, dict[str, float]]:
         """The floor, by its probabilities and by labels drawn from them, and memory."""
