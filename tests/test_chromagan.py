@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -438,6 +439,18 @@ def test_it_is_trained_kept_and_evaluated(trained: tuple[Any, Path], prepared: P
     own = {"chromagan": generated(model)}
     row = measure(own, np.asarray(test), masks, features, few, space="lab").table.iloc[0]
     assert row["diversity"] == 0  # one colouring
+
+
+def test_grey_pictures_teach_no_colours(small: Small, prepared: Path, tmp_path: Path) -> None:
+    shutil.copytree(prepared, tmp_path / "project")
+    file = tmp_path / "project" / paths.PREPARED / "train.npy"
+    images = np.load(file)
+    images[: len(images) // 2 + 1] = images[: len(images) // 2 + 1, ..., :1]
+    np.save(file, images)
+    params = small(**CHROMAGAN | {"losses": {"classes": 0.0}, "features.classes": None})
+    worker = Worker("grey", tmp_path / "project", lambda row, folder: None, tmp_path / "scratch")
+    with pytest.raises(UserError, match="over half of the training images are grey"):
+        train(params, worker)
 
 
 def save(picture: Any, path: Path) -> None:
