@@ -25,21 +25,25 @@ import torch
 
 from benchmarks.measuring import provenance
 from roigan.config import Params, changed, load_params
-from roigan.corruptions.cache import load_cache
 from roigan.errors import UserError, exit_on_user_error
 from roigan.evaluation.colouring import rivals
-from roigan.evaluation.completion import measure
-from roigan.evaluation.methods import Completer, generated
-from roigan.features.network import load_features
+from roigan.evaluation.completion import NATURAL
+from roigan.evaluation.methods import Completer, generated, real
+from roigan.evaluation.metrics import colour
+from roigan.evaluation.metrics.pixels import psnr
+from roigan.features.natural import load_natural
 from roigan.files import paths
-from roigan.images.arrays import load_split, load_statistics
+from roigan.images.arrays import load_split, load_statistics, to_float, to_uint8
+from roigan.images.grids import save_png
+from roigan.report.figures import comparison
 from roigan.systems.model import Model
 from roigan.training.loop import train
 from roigan.training.worker import Worker
 
 RESULTS = Path("docs/results/colour.csv")
 KEY = ["dataset", "system", "setting", "seed"]
-METRICS = ["psnr", "psnr_ab", "colour", "js", "natural", "fid", "kid", "pids", "percep", "ssim", "diversity"]
+SHOWN = 10  # images in a picture
+AT_ONCE = 100  # images coloured at a time
 NO_CLASSES, NO_CRITIC = {"losses.classes": 0.0}, {"losses.balance": 0.0}
 SETTINGS: dict[str, dict[str, Any]] = {
     "balance 1": {"losses.balance": 1.0},
@@ -62,13 +66,17 @@ def main() -> None:
     parser.add_argument("--settings", nargs="+", choices=SETTINGS, default=list(SETTINGS)[:4])
     parser.add_argument("--beside", nargs="*", default=[], metavar="NAME=MODEL")
     parser.add_argument("--limit", type=int, help="test images (default: all)")
+    parser.add_argument("--picture", type=Path, help="draw the first of the settings beside its rivals")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     params = changed(load_params(asked.folder / "params.yaml"), {"train.num_workers": 0})
-    exam = Exam(asked.folder, asked.dataset, params, asked.limit)
-    exam.add("rival", rivals(load_split(asked.folder / paths.PREPARED, "train")))
-    for name, model in (pair.split("=", 1) for pair in asked.beside):
-        exam.add(name, {"": generated(Model.load(model))})
+    exam = Exam(asked.folder, asked.dataset, asked.limit)
+    untrained = rivals(load_split(asked.folder / paths.PREPARED, "train"))
+    exam.add("rival", untrained)
+    others = dict(pair.split("=", 1) for pair in asked.beside)
+    beside = {name: generated(Model.load(model)) for name, model in others.items()}
+    for name, method in beside.items():
+        exam.add(name, {"": method})
     for seed in range(asked.seeds):
         for setting in asked.settings:
             if exam.has("chromagan", setting, seed):
@@ -76,55 +84,69 @@ def main() -> None:
             changes = {**SETTINGS[setting], "train.steps": asked.steps, "train.seed": seed}
             folder = trained(asked.folder, changed(params, changes), f"{setting}-{seed}")
             exam.add("chromagan", {setting: generated(Model.load(folder))}, seed)
+    if asked.picture:
+        first = Model.load(asked.folder / "models/colour" / f"{asked.settings[0]}-0")
+        shown = {name: untrained[name] for name in ("ridge", "nearest", "welsh")}
+        save_png(asked.picture, exam.drawn({**shown, **beside, "ChromaGAN": generated(first)}))
 
 
 class Exam:
     """The test images of a project, and the table."""
 
-    def __init__(self, folder: Path, dataset: str, params: Params, limit: int | None) -> None:
-        self.dataset, self.params = dataset, params.evaluate.model_copy(update={"limit": limit})
-        self.test = np.asarray(load_split(folder / paths.PREPARED, "test"))
-        self.masks = {"grey": load_cache(folder / paths.MASKS / "grey.npz")}
-        self.features = load_features(folder / paths.JUDGE)
+    def __init__(self, folder: Path, dataset: str, limit: int | None) -> None:
+        self.dataset, self.test = dataset, np.asarray(load_split(folder / paths.PREPARED, "test"))[:limit]
+        self.x = to_float(self.test)  # [N, 3, S, S]
+        self.colourfulness, self.histogram = colour.colourfulness(self.x).mean(), colour.histogram(self.x)
+        self.judge = load_natural(folder / paths.JUDGE)
+        self.threshold = self.judge.threshold(self.test, NATURAL) if self.judge else 0.0
         about = provenance(torch.device("cpu"))
-        self.about = {
-            "judge": f"{self.features.name} {self.features.sha256[:16]}",
-            "data": load_statistics(folder / paths.PREPARED)["data"],
-            **{name: about[name] for name in ("commit", "device")},
-        }
+        self.about = {"n": len(self.x), "data": load_statistics(folder / paths.PREPARED)["data"]}
+        self.about |= {name: about[name] for name in ("commit", "device")}
+        self.add("real", {"": real})
+
+    def drawn(self, methods: Mapping[str, Completer]) -> np.ndarray:
+        """Some test images, their lightness, and what the methods make of it: uint8 [H, W, 3]."""
+        x = to_float(self.test[np.linspace(0, len(self.test) - 1, SHOWN).astype(int)])
+        return comparison(methods, x, torch.ones_like(x[:, :1]), 0, space="lab")
 
     def has(self, system: str, setting: str, seed: int = 0) -> bool:
         """Whether a row is there."""
         if not RESULTS.is_file():
             return False
-        keys = pd.read_csv(RESULTS, keep_default_na=False)[KEY].itertuples(index=False, name=None)
+        keys = read()[KEY].itertuples(index=False, name=None)
         return (self.dataset, system, setting, seed) in set(keys)
 
     def add(self, system: str, methods: Mapping[str, Completer], seed: int = 0) -> None:
-        """Score methods, by the names of their settings, that are not in the table yet; with the first ones,
-        real images as well."""
-        new = {name: method for name, method in methods.items() if not self.has(system, name, seed)}
-        if not new:
-            return
-        found = measure(new, self.test, self.masks, self.features, self.params, space="lab").table
-        rows = [
-            {
-                "dataset": self.dataset,
-                "system": "real" if row["method"] == "real" else system,
-                "setting": "" if row["method"] == "real" else row["method"],
-                "seed": 0 if row["method"] == "real" else seed,
-                "n": row["n"],
-                **{name: row[name] for name in METRICS},
-                **self.about,
-            }
-            for row in found.to_dict("records")
-            if row["method"] != "real" or not self.has("real", "")
-        ]
-        table = pd.DataFrame(rows)
-        if RESULTS.is_file():
-            table = pd.concat([pd.read_csv(RESULTS, keep_default_na=False, na_values=["nan"]), table])
-        table.to_csv(RESULTS, index=False, float_format="%.5g", na_rep="nan")
-        print(pd.DataFrame(rows).iloc[:, 1:12].to_string(index=False), file=sys.stderr, flush=True)
+        """Score methods, by the names of their settings, that are not in the table yet."""
+        for setting, method in methods.items():
+            if self.has(system, setting, seed):
+                continue
+            key = dict(zip(KEY, (self.dataset, system, setting, seed), strict=True))
+            row = pd.DataFrame([{**key, **self.scores(method), **self.about}])
+            table = pd.concat([read(), row]) if RESULTS.is_file() else row
+            table.to_csv(RESULTS, index=False, float_format="%.5g", na_rep="nan")
+            print(row.iloc[0, 1:9].to_dict(), file=sys.stderr, flush=True)
+
+    @torch.no_grad()
+    def scores(self, method: Completer) -> dict[str, float]:
+        """The metrics that need no features, after rounding to 8 bits."""
+        parts, generator = [], torch.Generator().manual_seed(0)
+        for x in self.x.split(AT_ONCE):
+            parts.append(to_float(to_uint8(method(x, torch.ones_like(x[:, :1]), generator))))
+        y = torch.cat(parts)
+        natural = [(self.judge(part) >= self.threshold).float() for part in parts] if self.judge else []
+        return {
+            "psnr": psnr(y, self.x).mean().item(),
+            "psnr_ab": colour.psnr_ab(y, self.x).mean().item(),
+            "colour": (colour.colourfulness(y).mean() / self.colourfulness).item(),
+            "js": colour.js(colour.histogram(y), self.histogram),
+            "natural": torch.cat(natural).mean().item() if natural else float("nan"),
+        }
+
+
+def read() -> pd.DataFrame:
+    """The table; a setting may be empty."""
+    return pd.read_csv(RESULTS, keep_default_na=False, na_values=["nan"])
 
 
 def trained(folder: Path, params: Params, name: str) -> Path:

@@ -22,7 +22,7 @@ from roigan.config.systems.chromagan import ChromaGANModel
 from roigan.corruptions.corruption import SPACES, Corruption
 from roigan.errors import UserError
 from roigan.evaluation.colouring import rivals, transferred
-from roigan.evaluation.completion import COLUMNS, measure, methods
+from roigan.evaluation.completion import COLUMNS, ORDER, in_order, measure, methods
 from roigan.evaluation.methods import generated
 from roigan.evaluation.metrics import colour
 from roigan.evaluation.metrics.pixels import psnr
@@ -379,6 +379,15 @@ def test_the_table_has_columns_of_colours() -> None:
     expected = (to_float(test)[:, 0].mean((1, 2)) >= 0.5).float().mean().item()
     assert again.table.set_index("method").loc["real", "natural"] == pytest.approx(expected)
     assert again.scored["grey", "grey"].means["natural"].shape == (12,)
+
+
+@pytest.mark.parametrize(
+    ("shares", "trusted"), [((0.87, 0.5, 0.4, 0.1), True), ((0.87, 0.4, 0.5, 0.1), False)]
+)
+def test_a_judge_that_ranks_wrongly_is_not_trusted(shares: tuple[float, ...], trusted: bool) -> None:
+    table = pd.DataFrame({"method": ORDER, "mask": "grey", "natural": shares})
+    assert in_order(table) is trusted
+    assert in_order(table[:2])  # there is nothing to rank
 
 
 def test_the_judge_passes_the_share_and_sees_no_test_image(tmp_path: Path) -> None:
