@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,7 +22,7 @@ from roigan.config.systems.chromagan import ChromaGANModel
 from roigan.corruptions.corruption import SPACES, Corruption
 from roigan.errors import UserError
 from roigan.evaluation.colouring import rivals, transferred
-from roigan.evaluation.completion import COLUMNS, measure, methods
+from roigan.evaluation.completion import COLUMNS, ORDER, in_order, measure, methods
 from roigan.evaluation.methods import generated
 from roigan.evaluation.metrics import colour
 from roigan.evaluation.metrics.pixels import psnr
@@ -380,6 +381,15 @@ def test_the_table_has_columns_of_colours() -> None:
     assert again.scored["grey", "grey"].means["natural"].shape == (12,)
 
 
+@pytest.mark.parametrize(
+    ("shares", "trusted"), [((0.87, 0.5, 0.4, 0.1), True), ((0.87, 0.4, 0.5, 0.1), False)]
+)
+def test_a_judge_that_ranks_wrongly_is_not_trusted(shares: tuple[float, ...], trusted: bool) -> None:
+    table = pd.DataFrame({"method": ORDER, "mask": "grey", "natural": shares})
+    assert in_order(table) is trusted
+    assert in_order(table[:2])  # there is nothing to rank
+
+
 def test_the_judge_passes_the_share_and_sees_no_test_image(tmp_path: Path) -> None:
     """It is trained on a folder that holds nothing but training images."""
     train, test = drawn_faces(200, 32, 0), drawn_faces(100, 32, 1)
@@ -438,6 +448,18 @@ def test_it_is_trained_kept_and_evaluated(trained: tuple[Any, Path], prepared: P
     own = {"chromagan": generated(model)}
     row = measure(own, np.asarray(test), masks, features, few, space="lab").table.iloc[0]
     assert row["diversity"] == 0  # one colouring
+
+
+def test_grey_pictures_teach_no_colours(small: Small, prepared: Path, tmp_path: Path) -> None:
+    shutil.copytree(prepared, tmp_path / "project")
+    file = tmp_path / "project" / paths.PREPARED / "train.npy"
+    images = np.load(file)
+    images[: len(images) // 2 + 1] = images[: len(images) // 2 + 1, ..., :1]
+    np.save(file, images)
+    params = small(**CHROMAGAN | {"losses": {"classes": 0.0}, "features.classes": None})
+    worker = Worker("grey", tmp_path / "project", lambda row, folder: None, tmp_path / "scratch")
+    with pytest.raises(UserError, match="over half of the training images are grey"):
+        train(params, worker)
 
 
 def save(picture: Any, path: Path) -> None:

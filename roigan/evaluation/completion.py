@@ -44,6 +44,7 @@ COLUMNS = ["method", "mask", "n", *(name for name in METRICS if name not in SPEC
 RATIOS = {"border": jump, "chroma": variation, "sharpness": contrast}  # a sum, by that over real images
 MEANS = ["l1", "psnr", "ssim", "percep", *CONSTRAINTS]  # over images
 COLOUR_MEANS = ["psnr_ab", "natural"]  # where colours alone are generated
+ORDER = ["real", "nearest5", "random", "grey"]  # by `natural`, the best first
 NATURAL = 0.871  # share of real images that count as natural: those that a panel took for it (Vitoria 2020)
 RESIDUAL = 0.01  # of a known coordinate, on the scale [-1, 1]: half a unit of L
 SMALLEST = 4  # test images: two halves, each with a covariance
@@ -135,8 +136,22 @@ def measure(
                 scored[name, family] = images
             table.append({"method": "real", "mask": family, "n": n, **floor})
             scored["real", family] = originals
+    frame = pd.DataFrame(table)
+    if space != "identity" and not in_order(frame):
+        _say(f"evaluate: the judge of colours does not rank {' > '.join(ORDER)}; `natural` is not shown")
+        frame["natural"] = float("nan")
     more = (CONSTRAINTS if free else []) + (COLOURS if space != "identity" else [])
-    return Evaluation(pd.DataFrame(table)[COLUMNS + more], scored)
+    return Evaluation(frame[COLUMNS + more], scored)
+
+
+def in_order(table: pd.DataFrame) -> bool:
+    """Whether `natural` ranks what nobody has trained as it must, where the table has all of that: a judge
+    that does not is no judge."""
+    for _, rows in table.groupby("mask"):
+        natural = rows.set_index("method")["natural"].reindex(ORDER)
+        if natural.notna().all() and not (natural.diff().dropna() < 0).all():
+            return False
+    return True
 
 
 def _spread(M: Tensor, n: int) -> Tensor:

@@ -21,12 +21,19 @@ XYZ = np.array(
 FROM_RGB = XYZ / XYZ.sum(1, keepdims=True)  # to shares of the white point
 TO_RGB = np.linalg.inv(FROM_RGB)
 EDGE = 6 / 29  # where Lab's cube root becomes a straight line
+GREY = 8  # levels by which channels may differ, as compression has them do
 BISECTIONS = 10  # of the way from grey to a colour that RGB does not have: a thousandth of it
 
 
 def brightness(x: Tensor) -> Tensor:
     """The mean over the channels: [B, C, H, W] -> [B, 1, H, W]."""
     return x.mean(1, keepdim=True)
+
+
+def grey_share(images: Tensor) -> float:
+    """The share of images without colours; images: uint8 [N, H, W, 3], levels up to GREY apart are grey."""
+    apart = (images.amax(3) - images.amin(3)).flatten(1).amax(1)
+    return (apart <= GREY).float().mean().item()
 
 
 def chroma(x: Tensor) -> Tensor:

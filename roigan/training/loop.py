@@ -14,11 +14,13 @@ import torch
 from torch import nn
 
 from roigan.config import Params, TrainParams
+from roigan.errors import UserError
 from roigan.features.classes import load_teacher
 from roigan.features.network import FeatureNetwork, load_features
 from roigan.files import paths
 from roigan.game import Nets, play
 from roigan.images.arrays import load_labels, load_split, load_statistics
+from roigan.images.colours import grey_share
 from roigan.images.grids import png
 from roigan.nets.precision import choose_precision
 from roigan.systems.by_name import SYSTEMS
@@ -45,6 +47,8 @@ def train(params: Params, worker: Worker) -> str | None:
     torch.manual_seed(params.train.seed)  # the only global seed: initial weights, equal on all ranks
     device = torch.device(worker.device)
     x_train = torch.from_numpy(np.array(load_split(worker.root / paths.PREPARED, "train"))).to(device)
+    if params.model.coordinates != "identity" and grey_share(x_train) > 0.5:
+        raise UserError("over half of the training images are grey, and this model is to learn their colours")
     perceptual = load_features(worker.root / paths.FEATURES).to(device)
     prior = Model.load(worker.root / paths.PRIOR).to(device) if params.prior else None
     states = load_states(worker.root / paths.PRIOR / "states", prior.config["states"]) if prior else []
