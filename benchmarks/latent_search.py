@@ -95,7 +95,7 @@ def main() -> None:
     torch.set_num_threads(1)
     params = load_params()
     few = params.evaluate.model_copy(
-        update={"limit": arguments.images, "diversity_images": 1, "diversity_samples": 2}
+        update={"limit": arguments.images, "diversity_images": 2, "diversity_samples": 2}
     )
     params = params.model_copy(update={"evaluate": few})
     if arguments.set == "samples":
@@ -126,9 +126,9 @@ def samples(params: Params, arguments: argparse.Namespace) -> None:
     priors = {f"{model.system} {model.sha256[:8]}": model for model in map(Model.load, arguments.priors)}
     drawn = {name: generation.sampled(model) for name, model in priors.items()}
     drawn |= {"copy": generation.copies(train), "mean": generation.mean(train)}
-    found = generation.measure(
-        drawn, test, {"whole": torch.ones(1)}, load_features(paths.JUDGE), params.evaluate
-    )
+    pairs = params.evaluate.model_copy(update={"diversity_images": 32})
+    judge, masks = load_features(paths.JUDGE), {"whole": torch.ones(1)}
+    found = generation.measure(drawn, test, masks, judge, pairs)
     for name in [*drawn, "real"]:
         row = found.table[found.table["method"] == name].assign(method="none")
         keep(row, arguments, name, "samples", {})
@@ -197,7 +197,7 @@ def known(arguments: argparse.Namespace, prior: str, setting: str) -> bool:
     if not RESULTS.is_file():
         return False
     rows = pd.read_csv(RESULTS)[KEY[:-1]]
-    return bool((rows == [arguments.dataset, arguments.mask, prior, setting]).all(1).any())
+    return bool((rows == [arguments.dataset, arguments.mask, prior, setting]).all(axis=1).any())
 
 
 def parser() -> argparse.ArgumentParser:
