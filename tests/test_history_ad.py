@@ -24,7 +24,7 @@ from roigan.errors import UserError
 from roigan.files import paths
 from roigan.game import Nets, play
 from roigan.images.arrays import load_labels, load_split, normalise, to_uint8
-from roigan.inference.score import score_pictures, threshold
+from roigan.inference.score import score_pictures
 from roigan.losses.adversarial import beyond, wasserstein_d
 from roigan.systems.history_ad import past
 from roigan.systems.history_ad.system import HistoryAD
@@ -348,8 +348,7 @@ def test_a_score_is_placed_among_validation_images(trained: tuple[Params, Path])
     by_score = sorted(found)
     assert [score.percentile for score in by_score] == sorted(score.percentile for score in found)
     assert by_score[0].percentile <= 1
-    limit = threshold(model.config["normal"])
-    assert [score.flag for score in found] == [score > limit for score in scores]
+    assert [score.flag for score in found] == [score > model.threshold for score in scores]
     assert 0 < sum(score.flag for score in found) <= math.ceil(0.05 * len(val))
 
 

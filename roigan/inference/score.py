@@ -19,7 +19,6 @@ from roigan.images.arrays import to_float
 from roigan.inference.jobs import Failures
 from roigan.systems.model import Model
 
-PASSES = 0.95  # share of the validation images that lie at or below the threshold
 AT_ONCE = 64  # pictures scored at a time: bounds memory only
 
 
@@ -40,21 +39,15 @@ def score_pictures(model: Model, pictures: Sequence[Image.Image]) -> list[Score]
     Raises UserError for a model that cannot score, or that has no validation images to compare with.
     """
     model.require("score")
-    reference = model.config.get("normal")
-    if not reference:
+    if not model.normal:
         raise UserError("the model knows no scores of normal images: its training did not end; train it anew")
     x = to_float(np.stack([fit(picture, model.image_size, model.channels) for picture in pictures]))
-    return [_placed(value, reference) for value in model.score(x.to(model.device)).tolist()]
+    return [_placed(value, model) for value in model.score(x.to(model.device)).tolist()]
 
 
-def threshold(reference: Sequence[float]) -> float:
-    """Of evenly spaced quantiles of validation images' scores, that at or below which 95 % of them lie."""
-    return reference[round(PASSES * (len(reference) - 1))]
-
-
-def _placed(score: float, reference: Sequence[float]) -> Score:
-    share = bisect.bisect_left(reference, score) / len(reference)
-    return Score(score, 100 * share, score > threshold(reference))
+def _placed(score: float, model: Model) -> Score:
+    share = bisect.bisect_left(model.normal, score) / len(model.normal)
+    return Score(score, 100 * share, score > model.threshold)
 
 
 def pictures_in(place: Path) -> list[Path]:

@@ -19,7 +19,6 @@ from roigan.evaluation.verbs import asked
 from roigan.files import paths
 from roigan.images.arrays import to_float, to_uint8
 from roigan.images.grids import grid
-from roigan.inference.score import threshold
 from roigan.report import figures, scores
 from roigan.report.page import METHODS
 from roigan.systems.model import Model
@@ -103,7 +102,7 @@ def detections(
     mine, foreign = scored(model), packed(paths.PREPARED)
     sets = foreign | made(test, seed)
     normal, found = _scores(mine, test), {name: _scores(mine, images) for name, images in sets.items()}
-    lie = scores.histograms(normal, found, threshold(model.config["normal"]))
+    lie = scores.histograms(normal, found, model.threshold)
     noise = scores.rasterised(scores.over_noise(normal, found))
     drawn = [
         Drawn("scores", scores.rasterised(lie), "Scores", "Blue: test images. Broken line: 95 % pass."),

@@ -22,6 +22,7 @@ from roigan.systems.interface import Completion
 WEIGHTS, CONFIG, PRIOR = "generator.safetensors", "config.json", "prior"
 FILES = {"G": WEIGHTS, "D": "discriminator.safetensors"}
 """Where a model folder has its networks; others lie in NAME.safetensors."""
+PASSES = 0.95  # share of the normal images that a threshold lets pass
 
 
 def file_of(net: str) -> str:
@@ -93,6 +94,17 @@ class Model:
     def G(self) -> nn.Module:
         """The generator."""
         return self.nets["G"]
+
+    @property
+    def normal(self) -> list[float]:
+        """What it scores validation images: evenly spaced quantiles; empty where it does not score, or has
+        not been trained to the end."""
+        return list(self.config.get("normal", []))
+
+    @property
+    def threshold(self) -> float:
+        """The score that 95 % of the validation images do not exceed."""
+        return self.normal[round(PASSES * (len(self.normal) - 1))]
 
     @property
     def knows_whole_images(self) -> bool:
