@@ -84,7 +84,7 @@ SWEEPS = {
             "4 rows": rows(4, 28),
             "forced": {"model.forced": True},
             "any mask": {"model.known_rows": None},
-            "turns 1": {"losses.turns": 1},
+            "turns 1": {"train.turns_g": 1},
             "lam 50": {"losses.lam": 50.0},
             "z 1000": {"model.noise": 1000},
             "13 rows": rows(13, 28),

@@ -68,6 +68,7 @@ CONDITIONAL: dict[str, Any] = {
     "masks.train": {"top": 1},
     "masks.evaluate": ["top"],
     "masks.known_share": 12 / 32,
+    "train.turns_g": 2,
     "gates": [],
 }
 COLOURING: dict[str, Any] = CONDITIONAL | {

@@ -149,7 +149,7 @@ def seen_by_d(system: Any, params: Params) -> tuple[list[Tensor], Any]:
 
 @pytest.mark.parametrize("forced", [True, False])
 def test_d_sees_whole_images_or_merged_ones_where_g_is_forced(small: Small, forced: bool) -> None:
-    params = small(**CONDITIONAL, model__forced=forced, losses__turns=1)
+    params = small(**CONDITIONAL, model__forced=forced, train__turns_g=1)
     system = build(params)
     seen, made = seen_by_d(system, params)
     of_g, (real, fake) = seen[0], seen[-1].chunk(2)

@@ -48,8 +48,6 @@ class ConditionalDCGANLosses(LossParams):
     """Of the mean absolute difference of known coordinates (29)."""
     whole: Weight = 0.0
     """Of the mean absolute difference of whole images (section 4.3: with adv 0 and lam 0 the rival)."""
-    turns: Positive = 2
-    """Moves of G for one of D, each on images of its own; the public code has two."""
 
     @model_validator(mode="after")
     def _something_to_learn(self) -> ConditionalDCGANLosses:

@@ -130,9 +130,7 @@ class ConditionalDCGAN(LogLoss):
 
     def players(self) -> list[Player]:
         """G, then D."""
-        G, D = generator_and_discriminator(self.nets, self.loss_G, self.loss_D, self.params.train)
-        G.turns = self.params.losses.turns
-        return [G, D]
+        return generator_and_discriminator(self.nets, self.loss_G, self.loss_D, self.params.train)
 
     def loss_G(self, nets: SimpleNamespace, batch: Batch) -> Terms:
         """(29), with -log D; where G is forced (section 4.1), of D's judgement alone."""
