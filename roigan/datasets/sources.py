@@ -49,7 +49,7 @@ class Item(NamedTuple):
     source: str
     """The file or photograph it comes from, as the manifest names it."""
     read: Callable[[], np.ndarray]
-    """Decodes to uint8 [S, S, C]; raises roigan.decode.Unusable."""
+    """Decodes to uint8 [S, S, C]; raises Unusable."""
     label: int | None = None
 
 

@@ -130,9 +130,8 @@ def fit_format(picture: Picture, path: Path) -> Picture:
 
 def size_of(picture: Picture) -> tuple[int, int]:
     """Width and height in pixels."""
-    if isinstance(picture, np.ndarray):
-        return picture.shape[1], picture.shape[0]
-    return picture.size
+    height, width = shape_of(picture)
+    return width, height
 
 
 def look(picture: Picture, box: Box, ground: float = 1.0) -> np.ndarray:
@@ -142,15 +141,15 @@ def look(picture: Picture, box: Box, ground: float = 1.0) -> np.ndarray:
 
 def bands(picture: Picture, ground: float = 1.0) -> Iterator[np.ndarray]:
     """All of a picture as `look` shows it, some rows at a time: float32 [h, W, 1 or 3] in [0, 1]."""
-    height, width = size(picture)
+    height, width = shape_of(picture)
     scale = _range(picture)
     rows = max(1, AT_ONCE // width)
     for top in range(0, height, rows):
         yield _look(picture, (slice(top, min(top + rows, height)), slice(0, width)), ground, scale)
 
 
-def size(picture: Picture) -> tuple[int, int]:
-    """Height and width."""
+def shape_of(picture: Picture) -> tuple[int, int]:
+    """Height and width in pixels."""
     height, width = picture.shape[:2] if isinstance(picture, np.ndarray) else picture.size[::-1]
     return height, width
 

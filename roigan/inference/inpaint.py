@@ -2,7 +2,7 @@
 
 A square window around the region is brought to the model's resolution, completed, brought back, and pasted
 where the mask says. Every other pixel keeps its value bit for bit, in the picture's own mode and depth (see
-`roigan.pixels`). Several regions share one window.
+`roigan.image_io.lossless`). Several regions share one window.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from roigan.apps.editor.requests import SHOWN_PIXELS
-from roigan.image_io.lossless import bands, look, size
+from roigan.image_io.lossless import bands, look, shape_of
 from roigan.image_io.reader import Picture
 
 Box = tuple[slice, slice]
@@ -57,7 +57,7 @@ class Pictures:
 
 def weight(picture: Picture) -> int:
     """Bytes of a picture in memory."""
-    height, width = size(picture)
+    height, width = shape_of(picture)
     if isinstance(picture, np.ndarray):
         return picture.nbytes
     each = {"1": 1, "L": 1, "I;16": 2}.get(picture.mode, 4)  # Pillow keeps four bytes for RGB as well
@@ -66,7 +66,7 @@ def weight(picture: Picture) -> int:
 
 def describe(picture: Picture) -> dict[str, Any]:
     """Size, mode, depth, the formats that can hold it (the best one first), and notes for the person."""
-    height, width = size(picture)
+    height, width = shape_of(picture)
     deep = isinstance(picture, np.ndarray)
     mode = ("RGB", "RGBA")[picture.shape[-1] - 3] if isinstance(picture, np.ndarray) else picture.mode
     depth = 16 if deep else {"1": 1, "I": 32, "F": 32}.get(mode, 16 if mode.startswith("I;16") else 8)
@@ -91,12 +91,12 @@ def describe(picture: Picture) -> dict[str, Any]:
 def preview(picture: Picture) -> bytes:
     """PNG of a picture on white, 4 megapixels at most."""
     levels = [np.rint(seen * 255).astype(np.uint8) for seen in bands(picture)]
-    return fast_png(_bounded(np.concatenate(levels), *size(picture)))
+    return fast_png(_bounded(np.concatenate(levels), *shape_of(picture)))
 
 
 def preview_box(picture: Picture, box: Box) -> bytes:
     """PNG of a part, at the scale at which `preview` shows the whole."""
-    return fast_png(_bounded(np.rint(look(picture, box) * 255).astype(np.uint8), *size(picture)))
+    return fast_png(_bounded(np.rint(look(picture, box) * 255).astype(np.uint8), *shape_of(picture)))
 
 
 def _bounded(levels: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from roigan.apps.editor.pictures import fast_png, preview_box
 from roigan.apps.recipe import Controls, Region, fill_regions, mask_of
 from roigan.errors import UserError
 from roigan.image_io.decode import decode
-from roigan.image_io.lossless import encode, fit_format, size
+from roigan.image_io.lossless import encode, fit_format, shape_of
 from roigan.image_io.reader import Picture
 from roigan.images.arrays import to_float, to_uint8
 from roigan.inference.inpaint import check_colours, controls, cut, window
@@ -54,7 +54,7 @@ def seen_by(models: Models, picture: Picture, regions: Sequence[Region]) -> dict
     """Where the window of the last region lies, and what its model sees there once the regions before it are
     filled: x and M as PNG at the model's size."""
     *before, region = regions
-    height, width = size(picture)
+    height, width = shape_of(picture)
     picture, model = fill_regions(models, picture, before, height, width), models[region.model]
     check_colours(model, picture)
     mask = mask_of(region.runs, height, width)
@@ -95,13 +95,13 @@ def _decoded(content: bytes, size: int, channels: int) -> Tensor:
 def render_whole(models: Models, picture: Picture, regions: Sequence[Region], format: str) -> bytes:
     """The file that `roigan complete` writes for the same regions, seeds, sliders and codes."""
     fitting = fit_format(picture, Path(f"picture.{format}"))
-    return encode(fill_regions(models, fitting, regions, *size(picture)), f".{format}")
+    return encode(fill_regions(models, fitting, regions, *shape_of(picture)), f".{format}")
 
 
 def render_box(models: Models, picture: Picture, regions: Sequence[Region]) -> dict[str, Any]:
     """The smallest box that holds all regions, as it looks once they are filled."""
     box = _bounds(_union(picture, regions))
-    filled = fill_regions(models, picture, regions, *size(picture))
+    filled = fill_regions(models, picture, regions, *shape_of(picture))
     rows, columns = box
     return {
         "top": rows.start,
@@ -119,7 +119,7 @@ def render_mask(picture: Picture, regions: Sequence[Region]) -> bytes:
 
 def _union(picture: Picture, regions: Sequence[Region]) -> np.ndarray:
     """bool [H, W] of the regions that are shown; UserError where nothing is marked."""
-    union = np.zeros(size(picture), bool)
+    union = np.zeros(shape_of(picture), bool)
     for region in regions:
         if region.shown:
             union |= mask_of(region.runs, *union.shape)
