@@ -21,6 +21,7 @@ from roigan.images.grids import grid, save_png
 from roigan.inference.transfer import along, carried, enlarged, sampled
 
 SIDE, SMALL, FRAMES, BLUR = 256, 64, 8, 1.0  # pixels; pixels; of the path; pixels of a frame
+THUMB = 160  # pixels of a picture that is shown
 PHOTOS = {"astronaut": data.astronaut, "cat": data.chelsea, "coffee": data.coffee}
 SHIFT, TINT = 12.0, np.array([0.25, -0.1, -0.15], np.float32)
 Image = np.ndarray  # float32 [H, W, 3] in [0, 1]
@@ -42,8 +43,9 @@ def main() -> None:
                 shown += [x, truth, *(found[name] for name in SHOWN)]
     table = pd.DataFrame(rows)
     table.to_csv("docs/results/igan-transfer.csv", index=False, float_format="%.4g")
-    levels = np.rint(np.stack(shown) * 255).astype(np.uint8)
-    save_png(Path("docs/images/igan-transfer.png"), grid(levels, 2 + len(SHOWN)))
+    levels = [np.rint(image * 255).astype(np.uint8) for image in shown]
+    smaller = [cv2.resize(image, (THUMB, THUMB), interpolation=cv2.INTER_AREA) for image in levels]
+    save_png(Path("docs/images/igan-transfer.png"), grid(np.stack(smaller), 2 + len(SHOWN)))
     print(table.pivot_table(index="method", columns="edit", values="psnr", sort=False).round(2))
 
 
