@@ -216,7 +216,7 @@ def test_projections_are_evaluated_beside_the_mean_and_the_nearest(
 ) -> None:
     model, few = bright(model_of(trained)), {"evaluate__diversity_images": 2, "project": {"steps": 2}}
     params = small(**IGAN | few)
-    train, test = (np.asarray(load_split(trained / paths.PREPARED, split)) for split in ("train", "test"))
+    train, test = (np.array(load_split(trained / paths.PREPARED, split)) for split in ("train", "test"))
     features = load_features(trained / paths.JUDGE)
     test[0] = train[3]
     found = measure(
