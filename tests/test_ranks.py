@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from roigan.training import precision
+from roigan.nets import precision
 
 CPU = torch.device("cpu")
 
