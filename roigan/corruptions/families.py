@@ -181,8 +181,8 @@ def scattered(u: Tensor, size: int, known_share: float = KNOWN_SHARE) -> Tensor:
 
 
 def top(u: Tensor, size: int, known_share: float = KNOWN_SHARE) -> Tensor:
-    """All but the lowest rows, of which round(known_share * size) are known."""
-    return ~lowest_rows(round(known_share * size), size).to(u.device).expand(len(u), size, size)
+    """All but the lowest rows, of which round(known_share * size) are known, at least one."""
+    return ~lowest_rows(max(1, round(known_share * size)), size).to(u.device).expand(len(u), size, size)
 
 
 def lowest_rows(rows: int, size: int) -> Tensor:
