@@ -189,7 +189,10 @@ def keep(
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(RESULTS, index=False, float_format="%.5g")
     shown = [*KEY, "fid", "r", "mse_hole", "ssim", "border", "pids"]
-    print(table.tail(3).reindex(columns=shown).to_string(index=False, header=False, float_format="%.3g"), flush=True)
+    print(
+        table.tail(3).reindex(columns=shown).to_string(index=False, header=False, float_format="%.3g"),
+        flush=True,
+    )
 
 
 def known(arguments: argparse.Namespace, prior: str, setting: str) -> bool:

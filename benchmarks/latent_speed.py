@@ -23,7 +23,7 @@ from roigan.images.arrays import load_split, to_float
 from roigan.inference.latent_search import LatentSearch
 from roigan.systems.model import Model
 
-IMAGES, STEPS, TIMED = 32, 1500, 60
+IMAGES, STEPS, TIMED = 16, 1500, 60
 YEH = SearchParams(alpha=1.0, beta=0.0, eta=0.003)
 PUBLIC = YEH.model_copy(update={"lr": 0.01, "steps": STEPS, "precision": "fp32"})
 
@@ -36,7 +36,7 @@ def main() -> None:
     M = sample("centre", IMAGES, model.image_size, generator)
     z, x = model.latent(IMAGES, generator), x * (1 - M)
     aim = LatentSearch(model, PUBLIC).find(x, M, z).loss  # [B]
-    ours = LatentSearch(model, YEH).find(x, M, z)
+    ours = LatentSearch(model, YEH.model_copy(update={"steps": STEPS})).find(x, M, z)
     reached = (ours.trace <= aim).float().mean(1)  # share of the images, after every look
     steps = {share: int((reached >= share).nonzero()[0]) for share in (0.5, 0.9) if reached[-1] >= share}
     alone = _seconds(model, PUBLIC, x[:1], M[:1], z[:1])

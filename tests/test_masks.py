@@ -36,7 +36,7 @@ DIGESTS = {
     "border": "8496d04fbd661978",
     "free_form": "2b992e5b476aef70",
     "scattered": "6a31b15670749473",
-    "top": "7d2c7ac4888bfd75",  # the default share is below half a row
+    "top": "f07b85bde59b6506",  # one row: the default share is below half of one
     "whole": "7d2c7ac4888bfd75",
     "grey": "7d2c7ac4888bfd75",
 }
