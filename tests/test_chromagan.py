@@ -208,7 +208,7 @@ def test_nothing_is_built_that_nothing_trains(small: Small) -> None:
 
 @pytest.mark.slow
 def test_sixteen_images_are_learnt_by_heart(small: Small) -> None:
-    """28 dB, as the true colours have at a quarter of the resolution (half: 31): G makes colours in small, and
+    """28 dB, as true colours have at a quarter of the resolution (half: 31): G makes colours in small, and
     these images have noise and hard edges. Grey has 17."""
     told = CHROMAGAN | {"losses": {"classes": 0.0, "balance": 0.0}, "model.width": 0.25}
     told |= {"model": {"system": "chromagan", "width": 0.25}, "train.lr_g": 2e-3, "train.batch_size": 16}
