@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from roigan.config import ModelParams
 from roigan.nets.layers import SLOPE, group_norm, wide
 
 STD = 0.02  # of all weights at the start
@@ -80,3 +81,10 @@ class Downwards(Trunk):
     def forward(self, image: Tensor) -> Tensor:
         score: Tensor = super().forward(image)  # type: ignore[no-untyped-call]
         return score[:, 0].float()
+
+
+class Discriminator(Downwards):
+    """D: an image -> a logit [B], higher = more real."""
+
+    def __init__(self, size: int, channels: int, model: ModelParams) -> None:
+        super().__init__(size, channels, model.width)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from roigan.game import Player
+from roigan.game import Loss, Player, generator_and_discriminator
 from roigan.systems.states import State
 
 if TYPE_CHECKING:
@@ -111,6 +111,23 @@ class Prior(System, Protocol):
         """The same as G's own training has it, with a gradient where D is sure; of any shape."""
 
 
+class TwoPlayers:
+    """A system of one G and one D, each built from `networks`, with losses `loss_G` and `loss_D`."""
+
+    networks: ClassVar[dict[str, type[nn.Module]]]
+    loss_G: Loss
+    loss_D: Loss
+
+    def __init__(self, params: Any, given: Given) -> None:
+        self.params = params
+        arguments = params.data.image_size, params.data.channels, params.model
+        self.nets: dict[str, nn.Module] = {name: net(*arguments) for name, net in self.networks.items()}
+
+    def players(self) -> list[Player]:
+        """G, then D."""
+        return generator_and_discriminator(self.nets, self.loss_G, self.loss_D, self.params.train)
+
+
 class LogLoss:
     """A system whose D has the log loss."""
 
@@ -118,3 +135,12 @@ class LogLoss:
     def chance_level(losses: object) -> float:
         """log 2 for real images plus log 2 for generated ones."""
         return 2 * math.log(2)
+
+
+class CriticLoss:
+    """A system whose D is a critic."""
+
+    @staticmethod
+    def chance_level(losses: object) -> float:
+        """All images have the same value."""
+        return 0.0

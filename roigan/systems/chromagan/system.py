@@ -26,7 +26,7 @@ from roigan.game import Batch, Player, Terms, generator_and_discriminator
 from roigan.images.blending import complete
 from roigan.losses import adversarial, latent, reconstruction
 from roigan.nets.layers import SLOPE, group_norm, wide
-from roigan.systems.interface import AVERAGED_G, Given, Kept
+from roigan.systems.interface import AVERAGED_G, CriticLoss, Given, Kept
 
 LAB = SPACES["lab"]
 UNIT = 128 / 255  # from our scale of a, b to that of the paper, on which they span [0, 1]
@@ -139,7 +139,7 @@ def coloured(batch: Batch, ab: Tensor) -> Tensor:
     return complete(batch.once("T(x)", partial(LAB.to, batch.x)), LAB.embed(ab), batch.corruption.M)
 
 
-class ChromaGAN:
+class ChromaGAN(CriticLoss):
     """The networks, losses and players of ChromaGAN."""
 
     networks: ClassVar[dict[str, type[nn.Module]]] = {"G": Generator, "D": Critic}
@@ -147,11 +147,6 @@ class ChromaGAN:
     verbs: ClassVar[tuple[str, ...]] = ("complete",)
     title: ClassVar[str] = "ChromaGAN"
     about: ClassVar[str] = "colours for a grey picture (Vitoria et al. 2020)"
-
-    @staticmethod
-    def chance_level(losses: object) -> float:
-        """A critic that gives every picture the same value."""
-        return 0.0
 
     def __init__(self, params: ChromaGANParams, given: Given) -> None:
         size, channels, model = params.data.image_size, params.data.channels, params.model

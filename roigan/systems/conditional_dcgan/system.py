@@ -25,12 +25,12 @@ from roigan.config.systems.conditional_dcgan import ConditionalDCGANModel, Condi
 from roigan.corruptions.corruption import Corruption
 from roigan.corruptions.families import lowest_rows
 from roigan.errors import UserError
-from roigan.game import Batch, Player, Terms, generator_and_discriminator
+from roigan.game import Batch, Terms
 from roigan.losses import adversarial, reconstruction
-from roigan.nets.ladder import Downwards, Upwards, counts, initialise, steps
+from roigan.nets.ladder import Discriminator, Upwards, counts, initialise, steps
 from roigan.nets.latent import uniform
 from roigan.nets.layers import SLOPE, group_norm, wide
-from roigan.systems.interface import Completion, Given, Kept, LogLoss
+from roigan.systems.interface import Completion, Kept, LogLoss, TwoPlayers
 
 # --- Networks -----------------------------------------------------------------------------------------
 
@@ -104,17 +104,10 @@ class Generator(nn.Module):
         return Completion(G, G if whole else corruption.complete(x, G))
 
 
-class Discriminator(Downwards):
-    """D: an image -> a logit [B], higher = more real."""
-
-    def __init__(self, size: int, channels: int, model: ConditionalDCGANModel) -> None:
-        super().__init__(size, channels, model.width)
-
-
 # --- The game -----------------------------------------------------------------------------------------
 
 
-class ConditionalDCGAN(LogLoss):
+class ConditionalDCGAN(LogLoss, TwoPlayers):
     """The networks, losses and players of conditional DCGAN."""
 
     networks: ClassVar[dict[str, type[nn.Module]]] = {"G": Generator, "D": Discriminator}
@@ -122,15 +115,7 @@ class ConditionalDCGAN(LogLoss):
     verbs: ClassVar[tuple[str, ...]] = ("complete", "score")
     title: ClassVar[str] = "conditional DCGAN"
     about: ClassVar[str] = "a whole image that agrees with what is known, L1 on that part (Prach 2018)"
-
-    def __init__(self, params: ConditionalDCGANParams, given: Given) -> None:
-        self.params = params
-        arguments = params.data.image_size, params.data.channels, params.model
-        self.nets: dict[str, nn.Module] = {name: net(*arguments) for name, net in self.networks.items()}
-
-    def players(self) -> list[Player]:
-        """G, then D."""
-        return generator_and_discriminator(self.nets, self.loss_G, self.loss_D, self.params.train)
+    params: ConditionalDCGANParams
 
     def loss_G(self, nets: SimpleNamespace, batch: Batch) -> Terms:
         """(29), with -log D; where G is forced (section 4.1), of D's judgement alone."""

@@ -16,11 +16,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from roigan.config.systems.dcgan import DCGANModel, DCGANParams
-from roigan.game import Batch, Player, Terms, generator_and_discriminator
+from roigan.game import Batch, Terms
 from roigan.losses import adversarial
-from roigan.nets.ladder import Downwards, Upwards
+from roigan.nets.ladder import Discriminator, Upwards
 from roigan.nets.latent import uniform
-from roigan.systems.interface import Given, Kept, LogLoss
+from roigan.systems.interface import Kept, LogLoss, TwoPlayers
 
 
 class Generator(nn.Module):
@@ -35,14 +35,7 @@ class Generator(nn.Module):
         return torch.tanh(self.layers(uniform(z))).to(z.dtype)  # out of autocast
 
 
-class Discriminator(Downwards):
-    """D: an image -> a logit [B], higher = more real."""
-
-    def __init__(self, size: int, channels: int, model: DCGANModel) -> None:
-        super().__init__(size, channels, model.width)
-
-
-class DCGAN(LogLoss):
+class DCGAN(LogLoss, TwoPlayers):
     """The networks, losses and players of DCGAN."""
 
     networks: ClassVar[dict[str, type[nn.Module]]] = {"G": Generator, "D": Discriminator}
@@ -50,6 +43,7 @@ class DCGAN(LogLoss):
     verbs: ClassVar[tuple[str, ...]] = ("generate", "score")
     title: ClassVar[str] = "DCGAN"
     about: ClassVar[str] = "images from nothing (Radford et al. 2016)"
+    params: DCGANParams
 
     @staticmethod
     def prior_loss(scores: Tensor) -> Tensor:
@@ -60,15 +54,6 @@ class DCGAN(LogLoss):
     def realism(scores: Tensor) -> Tensor:
         """-log D(G(z)) of logits; shape as given."""
         return F.softplus(-scores)
-
-    def __init__(self, params: DCGANParams, given: Given) -> None:
-        self.params = params
-        arguments = params.data.image_size, params.data.channels, params.model
-        self.nets: dict[str, nn.Module] = {name: net(*arguments) for name, net in self.networks.items()}
-
-    def players(self) -> list[Player]:
-        """G, then D."""
-        return generator_and_discriminator(self.nets, self.loss_G, self.loss_D, self.params.train)
 
     def loss_G(self, nets: SimpleNamespace, batch: Batch) -> Terms:
         """-E log D(G(z)): the log loss with a gradient where D is sure."""

@@ -19,11 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from roigan.config import GLCICModel, GLCICParams
-from roigan.game import Batch, Player, Terms, generator_and_discriminator
+from roigan.game import Batch, Terms
 from roigan.images.blending import complete, membrane
 from roigan.losses import adversarial, reconstruction
 from roigan.nets.layers import group_norm, wide
-from roigan.systems.interface import AVERAGED_G, Completion, Given, Kept, LogLoss
+from roigan.systems.interface import AVERAGED_G, Completion, Kept, LogLoss, TwoPlayers
 
 PHASES = ((0.18, "G"), (0.20, "D"), (1.00, "GD"))  # until this share of the steps: who moves (algorithm 1)
 
@@ -123,7 +123,7 @@ def _around(marked: Tensor, side: int) -> Tensor:
 # --- The game -----------------------------------------------------------------------------------------
 
 
-class GLCIC(LogLoss):
+class GLCIC(LogLoss, TwoPlayers):
     """The networks, losses and players of GLCIC."""
 
     networks: ClassVar[dict[str, type[nn.Module]]] = {"G": Generator, "D": Discriminator}
@@ -131,15 +131,7 @@ class GLCIC(LogLoss):
     verbs: ClassVar[tuple[str, ...]] = ("complete",)
     title: ClassVar[str] = "GLCIC"
     about: ClassVar[str] = "the baseline of Iizuka et al. (2017)"
-
-    def __init__(self, params: GLCICParams, given: Given) -> None:
-        self.params = params
-        arguments = params.data.image_size, params.data.channels, params.model
-        self.nets: dict[str, nn.Module] = {name: net(*arguments) for name, net in self.networks.items()}
-
-    def players(self) -> list[Player]:
-        """G, then D."""
-        return generator_and_discriminator(self.nets, self.loss_G, self.loss_D, self.params.train)
+    params: GLCICParams
 
     def moving(self, step: int) -> str:
         """Who moves in a step: first G alone, then D alone, then both."""

@@ -19,14 +19,14 @@ from roigan.game import Batch, Player, Terms
 from roigan.images.arrays import normalise
 from roigan.losses import adversarial
 from roigan.systems.history_ad import past
-from roigan.systems.interface import Given, Kept
+from roigan.systems.interface import CriticLoss, Given, Kept
 from roigan.systems.states import mean_state, weights
 from roigan.systems.wgan.networks import Critic
 
 CENTRED_ON = 2000  # images of either kind at most
 
 
-class HistoryAD:
+class HistoryAD(CriticLoss):
     """The detector, its losses, and its only player."""
 
     networks: ClassVar[dict[str, type[nn.Module]]] = {"D": Critic}
@@ -34,11 +34,6 @@ class HistoryAD:
     verbs: ClassVar[tuple[str, ...]] = ("score",)
     title: ClassVar[str] = "HistoryAD"
     about: ClassVar[str] = "a detector from the past of a WGAN-GP (Chatillon and Ballester 2020)"
-
-    @staticmethod
-    def chance_level(losses: object) -> float:
-        """E D(y) - E D(x) of a detector that tells nothing apart."""
-        return 0.0
 
     def __init__(self, params: HistoryADParams, given: Given) -> None:
         """Raises UserError for a prior without a past."""

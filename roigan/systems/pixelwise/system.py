@@ -22,11 +22,11 @@ import torch
 from torch import Tensor, nn
 
 from roigan.config import PixelwiseModel, PixelwiseParams
-from roigan.game import Batch, Player, Terms, generator_and_discriminator
+from roigan.game import Batch, Terms
 from roigan.images.blending import complete
 from roigan.losses import adversarial, reconstruction
 from roigan.nets.layers import SLOPE, group_norm, wide
-from roigan.systems.interface import AVERAGED_G, Completion, Given, Kept, LogLoss
+from roigan.systems.interface import AVERAGED_G, Completion, Kept, LogLoss, TwoPlayers
 
 
 def condition(x: Tensor, M: Tensor, model: PixelwiseModel) -> Tensor:
@@ -100,7 +100,7 @@ class Discriminator(nn.Module):
 # --- The game -----------------------------------------------------------------------------------------
 
 
-class Pixelwise(LogLoss):
+class Pixelwise(LogLoss, TwoPlayers):
     """The networks, losses and players of GAN, CGAN and the pixel-wise system."""
 
     networks: ClassVar[dict[str, type[nn.Module]]] = {"G": Generator, "D": Discriminator}
@@ -111,15 +111,7 @@ class Pixelwise(LogLoss):
         "a penalty on known pixels (Ruffino et al. 2019); with losses.lam 0 their CGAN, with "
         "model.condition false their GAN"
     )
-
-    def __init__(self, params: PixelwiseParams, given: Given) -> None:
-        self.params = params
-        arguments = params.data.image_size, params.data.channels, params.model
-        self.nets: dict[str, nn.Module] = {name: net(*arguments) for name, net in self.networks.items()}
-
-    def players(self) -> list[Player]:
-        """G, then D."""
-        return generator_and_discriminator(self.nets, self.loss_G, self.loss_D, self.params.train)
+    params: PixelwiseParams
 
     def loss_G(self, nets: SimpleNamespace, batch: Batch) -> Terms:
         """(4): adversarial, and lam times the squared error summed over known pixels, a mean over images."""

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from roigan.config.systems.wgan import WGANParams
-from roigan.game import Batch, Player, Terms, generator_and_discriminator
+from roigan.game import Batch, Terms
 from roigan.losses import adversarial
-from roigan.systems.interface import Given, Kept
+from roigan.systems.interface import CriticLoss, Kept, TwoPlayers
 from roigan.systems.wgan.networks import Critic, Generator
 
 
-class WGAN:
+class WGAN(CriticLoss, TwoPlayers):
     """The networks, losses and players of WGAN-GP."""
 
     networks: ClassVar[dict[str, type[nn.Module]]] = {"G": Generator, "D": Critic}
@@ -28,30 +28,14 @@ class WGAN:
     verbs: ClassVar[tuple[str, ...]] = ("generate", "score")
     title: ClassVar[str] = "WGAN-GP"
     about: ClassVar[str] = "images from nothing, by a critic (Gulrajani et al. 2017)"
-
-    @staticmethod
-    def chance_level(losses: object) -> float:
-        """A critic that gives every image the same value."""
-        return 0.0
+    params: WGANParams
 
     @staticmethod
     def prior_loss(scores: Tensor) -> Tensor:
         """-D(G(z)) (Vitoria et al. 2019); shape as given."""
         return -scores
 
-    @staticmethod
-    def realism(scores: Tensor) -> Tensor:
-        """-D(G(z)), as well; shape as given."""
-        return -scores
-
-    def __init__(self, params: WGANParams, given: Given) -> None:
-        self.params = params
-        arguments = params.data.image_size, params.data.channels, params.model
-        self.nets: dict[str, nn.Module] = {name: net(*arguments) for name, net in self.networks.items()}
-
-    def players(self) -> list[Player]:
-        """G, then D."""
-        return generator_and_discriminator(self.nets, self.loss_G, self.loss_D, self.params.train)
+    realism = prior_loss
 
     def loss_G(self, nets: SimpleNamespace, batch: Batch) -> Terms:
         """-E D(G(z))."""
