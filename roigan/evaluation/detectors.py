@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from roigan.config import SearchParams
-from roigan.images.arrays import to_float
+from roigan.images.arrays import batches, to_float
 from roigan.inference.latent_search import LatentSearch
 from roigan.systems.model import Model
 from roigan.systems.states import State
@@ -42,8 +42,7 @@ def batched(score: Callable[[Tensor], Tensor], device: torch.device) -> Callable
 
     @torch.no_grad()
     def of_arrays(images: np.ndarray) -> Tensor:
-        starts = range(0, len(images), AT_ONCE)
-        return torch.cat([score(to_float(images[i : i + AT_ONCE]).to(device)).float().cpu() for i in starts])
+        return torch.cat([score(x.to(device)).float().cpu() for x in batches(images, AT_ONCE)])
 
     return of_arrays
 
@@ -148,8 +147,8 @@ def anogan(prior: Model, params: SearchParams, limit: int, seed: int) -> Detecto
 
     def score(images: np.ndarray) -> Tensor:
         generator, found = torch.Generator().manual_seed(seed), []
-        for i in range(0, len(images), AT_ONCE):
-            x = to_float(images[i : i + AT_ONCE]).to(prior.device)
+        for part in batches(images, AT_ONCE):
+            x = part.to(prior.device)
             z = prior.latent(len(x), generator).to(prior.device)
             found.append(search.find(x, torch.zeros_like(x[:, :1]), z).loss.detach().cpu())
         return torch.cat(found)

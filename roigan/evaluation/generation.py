@@ -20,10 +20,11 @@ from tqdm import tqdm
 from roigan.config import EvaluateParams, Params
 from roigan.evaluation.bootstrap import Scored
 from roigan.evaluation.completion import COLUMNS, Evaluation, chosen, set_metrics
+from roigan.evaluation.methods import average
 from roigan.evaluation.metrics.diversity import diversity
 from roigan.evaluation.metrics.records import METRICS
 from roigan.features.network import FeatureNetwork
-from roigan.images.arrays import to_float, to_uint8
+from roigan.images.arrays import batches, to_float, to_uint8
 from roigan.systems.model import Model
 
 Sampler = Callable[[int, torch.Generator], Tensor]
@@ -54,7 +55,7 @@ def copies(train: np.ndarray) -> Sampler:
 
 def mean(train: np.ndarray) -> Sampler:
     """The mean of the training images, always."""
-    image = to_float(np.rint(np.asarray(train).mean(0)).astype(np.uint8)[None])
+    image = average(train)
     return lambda n, generator: image.expand(n, -1, -1, -1)
 
 
@@ -93,16 +94,14 @@ def measure(
     gives the same table. Raises UserError for fewer than 4 test images.
     """
     test = chosen(test, params)
-    reference = torch.cat(
-        [features.embed(to_float(test[i : i + AT_ONCE]).to(features.device)).cpu() for i in _starts(test)]
-    )
+    reference = features.embed_images(test)
     rows, scored = [], dict[tuple[str, str], Scored]()
     with tqdm(total=len(samplers) * len(test), desc="evaluate", unit="image", file=sys.stderr) as bar:
         for name, sample in samplers.items():
             images = to_uint8(sample(len(test), torch.Generator().manual_seed(params.seed)))
             embedded = []
-            for i in _starts(images):
-                embedded.append(features.embed(to_float(images[i : i + AT_ONCE]).to(features.device)).cpu())
+            for x in batches(images, AT_ONCE):
+                embedded.append(features.embed(x.to(features.device)).cpu())
                 bar.update(len(embedded[-1]))
             rows.append(_row(name, images, torch.cat(embedded), reference, params))
             scored |= {(name, family): Scored({}, torch.cat(embedded)) for family in masks}
@@ -110,10 +109,6 @@ def measure(
     scored |= {("real", family): Scored({}, reference) for family in masks}
     table = pd.DataFrame([row | {"mask": family} for family in masks for row in rows])
     return Evaluation(table.reindex(columns=COLUMNS), scored)
-
-
-def _starts(images: np.ndarray) -> range:
-    return range(0, len(images), AT_ONCE)
 
 
 def _row(

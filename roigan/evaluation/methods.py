@@ -101,9 +101,14 @@ def nearest_image(train: np.ndarray) -> Proposal:
     return propose
 
 
+def average(train: np.ndarray) -> Tensor:
+    """The mean of images uint8 [N, H, W, C], in whole levels: [1, C, H, W] in [-1, 1]."""
+    return to_float(np.rint(np.asarray(train).mean(0)).astype(np.uint8)[None])
+
+
 def mean_image(train: np.ndarray) -> Proposal:
     """The mean of the training images; train: uint8 [N, H, W, C]."""
-    image = to_float(np.rint(np.asarray(train).mean(0)).astype(np.uint8)[None])
+    image = average(train)
     return lambda x, M, generator: image.to(x.device).expand_as(x)
 
 

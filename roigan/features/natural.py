@@ -23,7 +23,7 @@ from roigan.config import NaturalParams
 from roigan.corruptions.corruption import SPACES
 from roigan.features.fitting import fit
 from roigan.files.tensors import save_tensors
-from roigan.images.arrays import load_split, to_float
+from roigan.images.arrays import batches, load_split, to_float
 
 LAB = SPACES["lab"]
 FILE, ABOUT = "natural.safetensors", "natural.json"
@@ -99,8 +99,8 @@ class Naturalness(nn.Module):
     def threshold(self, images: np.ndarray, share: float) -> float:
         """The score that so large a share of uint8 images [N, H, W, 3] has at least."""
         device = self.score.weight.device
-        parts = [self(to_float(images[i : i + BATCH]).to(device)) for i in range(0, len(images), BATCH)]
-        return torch.cat(parts).quantile(1 - share).item()
+        scores = torch.cat([self(x.to(device)) for x in batches(images, BATCH)])
+        return scores.quantile(1 - share).item()
 
 
 def make_natural(prepared: Path, params: NaturalParams, folder: Path) -> None:

@@ -28,7 +28,7 @@ from roigan.features.natural import Naturalness, load_natural, make_natural
 from roigan.features.trunk import Trunk
 from roigan.files import paths
 from roigan.files.tensors import save_tensors, sha256_of
-from roigan.images.arrays import load_labels, load_split, load_statistics, to_float
+from roigan.images.arrays import batches, load_labels, load_split, load_statistics
 
 CALIBRATION_IMAGES = 1024
 BATCH = 64  # images at a time; bounds memory only
@@ -87,8 +87,7 @@ class FeatureNetwork(nn.Module):
     def embed_images(self, images: np.ndarray) -> Tensor:
         """uint8 [N, H, W, C] -> features [N, F] on the CPU."""
         device = self.scales.device
-        parts = [self.embed(to_float(images[i : i + BATCH]).to(device)) for i in range(0, len(images), BATCH)]
-        return torch.cat(parts).cpu()
+        return torch.cat([self.embed(x.to(device)) for x in batches(images, BATCH)]).cpu()
 
 
 def _pooled(trunk: Trunk, maps: list[Tensor], scales: Tensor) -> Tensor:
@@ -100,8 +99,8 @@ def calibrate(network: FeatureNetwork, images: np.ndarray) -> None:
     sums = torch.zeros(len(network.scales), dtype=torch.float64)
     ones, pooled = torch.ones_like(network.scales), []
     with torch.no_grad():
-        for i in range(0, len(images), BATCH):
-            maps = network.trunk(to_float(images[i : i + BATCH]))
+        for x in batches(images, BATCH):
+            maps = network.trunk(x)
             sums += torch.stack([m.abs().mean((1, 2, 3)).sum() for m in maps]).double()
             pooled.append(_pooled(network.trunk, maps, ones))
     network.scales.copy_((sums / len(images)).clamp_min(1e-6))

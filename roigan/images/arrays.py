@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,12 @@ def to_uint8(x: Tensor) -> np.ndarray:
     """float [..., C, H, W] in [-1, 1] -> uint8 [..., H, W, C]; the exact inverse of `to_float`."""
     levels = (x.detach().float().clamp(-1, 1) + 1) * 127.5
     return levels.round().to(torch.uint8).movedim(-3, -1).cpu().numpy()
+
+
+def batches(images: np.ndarray, count: int) -> Iterator[Tensor]:
+    """uint8 [N, H, W, C] -> float32 [at most count, C, H, W] in [-1, 1], one after the other."""
+    for begin in range(0, len(images), count):
+        yield to_float(images[begin : begin + count])
 
 
 def load_split(folder: Path, split: str) -> np.ndarray:

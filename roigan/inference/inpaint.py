@@ -19,7 +19,7 @@ from torch import Tensor
 from roigan.corruptions.corruption import SPACES, Corruption
 from roigan.errors import UserError
 from roigan.image_io.colour import as_transparent_as, in_colour, opaque
-from roigan.image_io.lossless import as_channels, look, paint, size_of
+from roigan.image_io.lossless import as_channels, look, paint, shape_of, size_of
 from roigan.image_io.reader import Picture
 from roigan.images.blending import BLENDS, complete
 from roigan.systems.model import Model
@@ -122,12 +122,12 @@ def controls(
 
 def whole(picture: Picture) -> np.ndarray:
     """The mask of all of a picture: bool [H, W]."""
-    return np.ones(picture.shape[:2] if isinstance(picture, np.ndarray) else picture.size[::-1], bool)
+    return np.ones(shape_of(picture), bool)
 
 
 def check_mask(picture: Picture, mask: np.ndarray) -> None:
     """Raise UserError for a mask (bool [H, W]) of another size than the picture, or without any region."""
-    height, width = picture.shape[:2] if isinstance(picture, np.ndarray) else picture.size[::-1]
+    height, width = shape_of(picture)
     if mask.shape != (height, width):
         raise UserError(
             f"the mask is {mask.shape[1]}x{mask.shape[0]} pixels, the image {width}x{height}; they must agree"
@@ -168,10 +168,9 @@ def window(picture: Picture, mask: np.ndarray, size: int, context: float) -> Win
     """The window around the region of `mask` (bool [H, W]), shifted into the picture as far as it fits."""
     check_mask(picture, mask)
     height, width = mask.shape
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    extent = int(max(rows[-1] - rows[0], columns[-1] - columns[0])) + 1
-    side = max(extent, min(max(size, context * extent), height, width))
-    side = round(side)
+    rows, columns = bounds(mask)
+    extent = max(rows.stop - rows.start, columns.stop - columns.start)
+    side = round(max(extent, min(max(size, context * extent), height, width)))
     return Window(_start(rows, side, height), _start(columns, side, width), side)
 
 
@@ -182,11 +181,17 @@ def square(picture: Picture) -> Window:
     return Window((height - side) // 2, (width - side) // 2, side)
 
 
-def _start(marked: np.ndarray, side: int, length: int) -> int:
+def bounds(mask: np.ndarray) -> tuple[slice, slice]:
+    """The smallest box, rows and columns, that holds what a mask bool [H, W] marks; it marks something."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def _start(marked: slice, side: int, length: int) -> int:
     """Where a window of `side` around the marked rows (or columns) of a picture of `length` begins."""
     if side > length:
         return (length - side) // 2
-    return int(np.clip((marked[0] + marked[-1] + 1 - side) // 2, 0, length - side))
+    return int(np.clip((marked.start + marked.stop - side) // 2, 0, length - side))
 
 
 def cut(

@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 
 from roigan.config import SearchParams
-from roigan.errors import UserError
 from roigan.images.blending import BLENDS, complete
-from roigan.inference.priors import prior_loss, prior_of
+from roigan.inference.priors import check_images, prior_loss, prior_of
 from roigan.inference.solver import Found, Objective, minimise
 from roigan.losses import context
 from roigan.nets.precision import choose_precision
@@ -46,9 +45,7 @@ class LatentSearch(Model):
         An image of which nothing is known is G(z): there is nothing to look for. Raises UserError for images
         of another size or number of channels.
         """
-        wanted = (self.channels, self.image_size, self.image_size)
-        if x.shape[1:] != wanted:
-            raise UserError(f"the model knows images of {list(wanted)}, not of {list(x.shape[1:])}")
+        check_images(self, x)
         params, many = self.params, self.params.restarts
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.half):
             found = minimise(

@@ -29,3 +29,10 @@ def prior_loss(prior: Model) -> Callable[[Tensor], Tensor]:
 def realism(prior: Model) -> Callable[[Tensor], Tensor]:
     """The same, as G's training has it: with a gradient where D is sure."""
     return cast(type[Prior], SYSTEMS[prior.system]).realism
+
+
+def check_images(prior: Model, x: Tensor) -> None:
+    """Raise UserError for images [B, C, S, S] of another size or number of channels than the prior's."""
+    wanted = (prior.channels, prior.image_size, prior.image_size)
+    if x.shape[1:] != wanted:
+        raise UserError(f"the model knows images of {list(wanted)}, not of {list(x.shape[1:])}")

@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 
 from roigan.config import ProjectParams
-from roigan.errors import UserError
 from roigan.image_io.lossless import size_of
 from roigan.image_io.reader import Picture
 from roigan.inference.inpaint import Window, cut, square
 from roigan.inference.latent_search import best_start, redrawn
-from roigan.inference.priors import prior_of
+from roigan.inference.priors import check_images, prior_of
 from roigan.inference.solver import Found, minimise
 from roigan.losses.reconstruction import squared
+from roigan.nets import latent
 from roigan.systems.model import Model
 
 AT_ONCE = 64  # images projected at a time: G's maps then stay in the cache
@@ -45,9 +45,7 @@ class Projector:
 
         z [B, N] of N(0, I) is where an optimisation starts. Raises UserError for images of another size.
         """
-        wanted = (self.prior.channels, self.prior.image_size, self.prior.image_size)
-        if x.shape[1:] != wanted:
-            raise UserError(f"the model knows images of {list(wanted)}, not of {list(x.shape[1:])}")
+        check_images(self.prior, x)
         parts = zip(x.to(self.prior.device).split(AT_ONCE), z.split(AT_ONCE), strict=True)
         found = [METHODS[self.params.method](self, *part) for part in parts]
         if len(found) == 1:
@@ -126,8 +124,8 @@ def _same(z: Tensor) -> Tensor:
 
 
 def uniform(z: Tensor) -> Tensor:
-    """2 Phi(z) - 1: U(-1, 1) of N(0, 1)."""
-    return torch.erf(z / math.sqrt(2)).clamp(-EDGE, EDGE)
+    """U(-1, 1) of N(0, 1), as `dcgan` hears it."""
+    return latent.uniform(z).clamp(-EDGE, EDGE)
 
 
 def normal(u: Tensor) -> Tensor:

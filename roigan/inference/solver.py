@@ -52,6 +52,8 @@ class Search:
         self.G, self.objectives, self.tick = G, objectives, tick
         self.bound = torch.as_tensor(bound, dtype=z.dtype, device=z.device)
         self.best: Found | None = None
+        self.lowest: list[Tensor] = []
+        """The lowest loss so far after every look, [B] each."""
         self.broken: dict[str, int] = {}
         """Objectives that became infinite or no number, and of how many images."""
         self.stopped = torch.zeros(len(z), dtype=torch.bool, device=z.device)
@@ -88,20 +90,20 @@ class Search:
             if self.stopped.any():
                 raise UserError(f"latent search: {next(iter(self.broken))} is no number at the first z")
             self.best = Found(z, images, loss, terms, loss[None])
+            self.lowest.append(loss)
             return
         old, better = self.best, loss < self.best.loss
 
         def chosen(new: Tensor, kept: Tensor) -> Tensor:
             return torch.where(better.view(-1, *[1] * (new.dim() - 1)), new, kept)
 
-        lowest = chosen(loss, old.loss)
-        self.best = Found(
-            chosen(z, old.z),
-            chosen(images, old.images),
-            lowest,
-            {name: chosen(term, old.terms[name]) for name, term in terms.items()},
-            torch.cat([old.trace, lowest[None]]),
+        self.best = old._replace(
+            z=chosen(z, old.z),
+            images=chosen(images, old.images),
+            loss=chosen(loss, old.loss),
+            terms={name: chosen(term, old.terms[name]) for name, term in terms.items()},
         )
+        self.lowest.append(self.best.loss)
 
 
 def adam(search: Search, z: Tensor, steps: int, lr: float) -> None:
@@ -195,4 +197,4 @@ def minimise(
         counts = ", ".join(f"{name} of {count}" for name, count in search.broken.items())
         warnings.warn(f"latent search: no number any more: {counts} images; their last z stays", stacklevel=2)
     assert search.best, "every optimiser looks at the first z"
-    return search.best
+    return search.best._replace(trace=torch.stack(search.lowest))

@@ -37,7 +37,6 @@ def gradients(G: Tensor, x: Tensor, W: Tensor, norm: str) -> Tensor:
     difference, total = G - x, torch.zeros(len(G), device=G.device)
     for axis in (-2, -1):
         n = G.shape[axis] - 1
-        apart = difference.narrow(axis, 1, n) - difference.narrow(axis, 0, n)
         weight = torch.minimum(W.narrow(axis, 1, n), W.narrow(axis, 0, n))
-        total = total + (weight * NORMS[norm](apart)).flatten(1).sum(1)
+        total = total + (weight * NORMS[norm](difference.diff(dim=axis))).flatten(1).sum(1)
     return total

@@ -36,24 +36,26 @@ def save_model(
     config: dict[str, Any],
     dtype: torch.dtype = torch.float32,
     prior: Model | None = None,
-) -> None:
+) -> str:
     """Write the networks that the system keeps, in the given precision, and config.json.
 
     config needs `image_size`, `channels` and `model` (the block of params.yaml); what else it holds (data and
-    feature hashes, say) travels along. Its `weights_sha256`, of the first network, is the model's identity;
-    `nets` has the hashes of all. A model that projects has the prior it projects onto with it, whole.
+    feature hashes, say) travels along. Its `weights_sha256`, of the first network, is the model's identity,
+    and returned; `nets` has the hashes of all. A model that projects has the prior it projects onto with it,
+    whole.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if prior and "project" in SYSTEMS[config["model"]["system"]].verbs:
-        save_model(folder / PRIOR, prior.nets, prior.config, dtype)
-        config = config | {"prior": Model.load(folder / PRIOR).sha256}
+        config = config | {"prior": save_model(folder / PRIOR, prior.nets, prior.config, dtype)}
     hashes = {}
     for net in kept(config["model"]["system"]):
         state = {name: tensor.to(dtype) for name, tensor in nets[net].state_dict().items()}
         save_tensors(state, folder / file_of(net))
         hashes[net] = sha256_of(folder / file_of(net))
-    content = config | {"weights_sha256": next(iter(hashes.values())), "nets": hashes}
+    sha256 = next(iter(hashes.values()))
+    content = config | {"weights_sha256": sha256, "nets": hashes}
     (folder / CONFIG).write_text(json.dumps(content, indent=1) + "\n")
+    return sha256
 
 
 def kept(system: str) -> list[str]:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from roigan.images.arrays import to_float
+from roigan.images.arrays import batches
 
 AT_ONCE = 256  # images scored at a time: bounds memory only
 QUANTILES = 201  # steps of half a per cent
@@ -15,8 +15,7 @@ QUANTILES = 201  # steps of half a per cent
 @torch.no_grad()
 def scores_of(D: nn.Module, images: np.ndarray, device: torch.device) -> Tensor:
     """-D(x) [N] on the CPU, float32, of images uint8 [N, S, S, C]."""
-    starts = range(0, len(images), AT_ONCE)
-    return torch.cat([-D(to_float(images[i : i + AT_ONCE]).to(device)).float().cpu() for i in starts])
+    return torch.cat([-D(x.to(device)).float().cpu() for x in batches(images, AT_ONCE)])
 
 
 def quantiles(scores: Tensor) -> list[float]:

@@ -32,7 +32,7 @@ class Samples:
         generator = torch.Generator().manual_seed(params.train.seed)
         val = load_split(root / paths.PREPARED, "val")
         x = to_float(np.array(val[:SHOWN]))
-        self.judged = to_float(np.array(val[:JUDGED])).to(device)
+        self.judged = to_float(np.array(val[: JUDGED if verb == "score" else 0])).to(device)
         families = [family for family, weight in params.masks.train.items() if weight > 0]
         size, model = params.data.image_size, params.model
         share = -(-len(x) // len(families))

@@ -18,7 +18,7 @@ from roigan.image_io.decode import decode
 from roigan.image_io.lossless import encode, fit_format, shape_of
 from roigan.image_io.reader import Picture
 from roigan.images.arrays import to_float, to_uint8
-from roigan.inference.inpaint import check_colours, controls, cut, window
+from roigan.inference.inpaint import bounds, check_colours, controls, cut, window
 from roigan.systems.model import Model
 
 Models = Mapping[str, Model]
@@ -100,7 +100,7 @@ def render_whole(models: Models, picture: Picture, regions: Sequence[Region], fo
 
 def render_box(models: Models, picture: Picture, regions: Sequence[Region]) -> dict[str, Any]:
     """The smallest box that holds all regions, as it looks once they are filled."""
-    box = _bounds(_union(picture, regions))
+    box = bounds(_union(picture, regions))
     filled = fill_regions(models, picture, regions, *shape_of(picture))
     rows, columns = box
     return {
@@ -126,11 +126,6 @@ def _union(picture: Picture, regions: Sequence[Region]) -> np.ndarray:
     if not union.any():
         raise UserError("no region that is shown has any pixel, so there is nothing to generate")
     return union
-
-
-def _bounds(mask: np.ndarray) -> tuple[slice, slice]:
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def text(content: bytes) -> str:
