@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from roigan.errors import UserError, exit_on_user_error
 from roigan.files.atomic import make_parent, writing
@@ -57,8 +57,7 @@ def parser() -> Parser:
     top = Parser(prog="roigan", description="New content inside a region of an image.")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
-    complete = commands.add_parser("complete", help="generate new content where a mask is white")
-    complete.set_defaults(command=run_complete)
+    complete = _command(commands, "complete", run_complete, "generate new content where a mask is white")
     add = complete.add_argument
     add("--model", required=True, nargs="+", help=f"{MODEL}; several: with --recipe")
     add("--image", required=True, type=Path, help="a picture of any size and mode, or a folder of pictures")
@@ -86,7 +85,6 @@ def parser() -> Parser:
         default=2.0,
         help="side of the window that the model sees, in sides of the region (default 2)",
     )
-
     add(
         "--blend",
         choices=("none", "membrane", "poisson"),
@@ -99,31 +97,29 @@ def parser() -> Parser:
         help="a YAML file with a block `search` (presets/yeh64.yaml), for models of whole images",
     )
 
-    generate = commands.add_parser("generate", help="make pictures from nothing but their seeds")
-    generate.set_defaults(command=run_generate)
-    add = generate.add_argument
+    add = _command(
+        commands, "generate", run_generate, "make pictures from nothing but their seeds"
+    ).add_argument
     add("--model", required=True, help=MODEL)
     add("--out", required=True, type=Path, help="a folder; it gets SEED.png each")
     add("--seed", nargs="+", type=_seed, default=[0], metavar="N", help="one picture each (default 0)")
 
-    score = commands.add_parser("score", help="say how anomalous pictures are")
-    score.set_defaults(command=run_score)
-    add = score.add_argument
-    add("--model", required=True, help="models:/NAME@ALIAS, models:/NAME/VERSION, or a model folder")
+    add = _command(commands, "score", run_score, "say how anomalous pictures are").add_argument
+    add("--model", required=True, help=MODEL)
     add("--image", required=True, type=Path, help="a picture of any size and mode, or a folder of pictures")
     add("--out", required=True, type=Path, help="a .csv file: file, score, percentile, flag")
 
-    project = commands.add_parser("project", help="find a model's own image that is nearest to a picture")
-    project.set_defaults(command=run_project)
-    add = project.add_argument
-    add("--model", required=True, help="models:/NAME@ALIAS, models:/NAME/VERSION, or a model folder")
+    add = _command(
+        commands, "project", run_project, "find a model's own image that is nearest to a picture"
+    ).add_argument
+    add("--model", required=True, help=MODEL)
     add("--image", required=True, type=Path, help="a picture of any size; its largest square counts")
     add("--out", required=True, type=Path, help="a .png file, in the model's resolution")
 
-    paint = commands.add_parser("paint", help="change a picture by strokes that a model follows")
-    paint.set_defaults(command=run_paint)
-    add = paint.add_argument
-    add("--model", required=True, help="models:/NAME@ALIAS, models:/NAME/VERSION, or a model folder")
+    add = _command(
+        commands, "paint", run_paint, "change a picture by strokes that a model follows"
+    ).add_argument
+    add("--model", required=True, help=MODEL)
     add("--image", type=Path, help="a picture of any size; without one, the model makes one from nothing")
     add("--mask", type=Path, help="white (>= 128): the region of a model that completes")
     add("--colour", type=Path, action="append", default=[], help="colours, clear where nothing is asked")
@@ -140,9 +136,7 @@ def parser() -> Parser:
     add("--seed", type=_seed, default=0, metavar="N")
     add("--out", required=True, type=Path, help="a .png or .tif file; without --image, .png")
 
-    edit = commands.add_parser("edit", help="draw regions and move sliders in the browser")
-    edit.set_defaults(command=run_edit)
-    add = edit.add_argument
+    add = _command(commands, "edit", run_edit, "draw regions and move sliders in the browser").add_argument
     add("--model", required=True, nargs="+", help=f"{MODEL}; several: the page has all of them")
     add(
         "--host",
@@ -151,40 +145,45 @@ def parser() -> Parser:
     )
     add("--port", type=_port, default=8421, help="0: a free one (default 8421)")
 
-    params = commands.add_parser("params", help="write the values of a preset into params.yaml")
-    params.set_defaults(command=run_params)
+    params = _command(commands, "params", run_params, "write the values of a preset into params.yaml")
     params.add_argument(
         "preset", type=Path, help="a YAML file with some of its keys, like presets/thesis.yaml"
     )
 
-    models = commands.add_parser("models", help="list, compare, promote and export registered models")
-    models.set_defaults(command=run_models)
+    models = _command(commands, "models", run_models, "list, compare, promote and export registered models")
     actions = models.add_subparsers(metavar="ACTION")
-    compare = actions.add_parser("compare", help="two versions side by side")
-    compare.set_defaults(command=run_compare)
+    compare = _command(actions, "compare", run_compare, "two versions side by side")
     compare.add_argument("a", help="NAME/VERSION or NAME@ALIAS")
     compare.add_argument("b", help="NAME/VERSION or NAME@ALIAS")
-    promote = actions.add_parser("promote", help="make a version the champion")
-    promote.set_defaults(command=run_promote)
+    promote = _command(actions, "promote", run_promote, "make a version the champion")
     promote.add_argument("name")
     promote.add_argument("version", type=int)
     promote.add_argument("--reason", default="by hand", help="is kept with the decision")
-    rollback = actions.add_parser("rollback", help="make the champion before this one champion again")
-    rollback.set_defaults(command=run_rollback)
+    rollback = _command(actions, "rollback", run_rollback, "make the champion before this one champion again")
     rollback.add_argument("name")
     rollback.add_argument("--reason", default="by hand", help="is kept with the decision")
-    history = actions.add_parser("history", help="every promotion, refusal and rollback with its reason")
-    history.set_defaults(command=run_history)
+    history = _command(
+        actions, "history", run_history, "every promotion, refusal and rollback with its reason"
+    )
     history.add_argument("name")
-    release = actions.add_parser("release", help="write a model's weights in half the size into a folder")
-    release.set_defaults(command=run_release)
+    release = _command(
+        actions, "release", run_release, "write a model's weights in half the size into a folder"
+    )
     release.add_argument("model", help=MODEL)
     release.add_argument("folder", type=Path)
-    export = actions.add_parser("export", help="write a model as one file that runs with torch alone")
-    export.set_defaults(command=run_export)
+    export = _command(actions, "export", run_export, "write a model as one file that runs with torch alone")
     export.add_argument("model", help=MODEL)
     export.add_argument("file", type=Path, help="a .pt2 file")
     return top
+
+
+def _command(
+    group: Any, name: str, run: Callable[[argparse.Namespace], None], help: str
+) -> argparse.ArgumentParser:
+    """The parser of one of a group's commands."""
+    found: argparse.ArgumentParser = group.add_parser(name, help=help)
+    found.set_defaults(command=run)
+    return found
 
 
 def _numbers(kind: type) -> Callable[[str], list[float]]:
@@ -389,15 +388,17 @@ def new_picture(out: Path) -> Path:
     """UserError where it is no name of a PNG or TIFF file, or of one that is there."""
     if out.suffix.lower() not in (".png", ".tif", ".tiff"):
         raise UserError(f"{out}: only .png and .tif are written, which alter no pixel")
-    if out.exists():
-        raise UserError(f"{out} exists already; name another file")
-    return out
+    return _new(out)
 
 
 def new_png(out: Path) -> Path:
     """UserError where it is no name of a PNG file, or of one that is there."""
     if out.suffix.lower() != ".png":
         raise UserError(f"{out}: only .png is written")
+    return _new(out)
+
+
+def _new(out: Path) -> Path:
     if out.exists():
         raise UserError(f"{out} exists already; name another file")
     return out
