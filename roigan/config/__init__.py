@@ -1,21 +1,15 @@
 """The typed configuration: the only reader of params.yaml, one frozen block per stage."""
 
-from roigan.config.blocks import (
+from roigan.config.blocks import DataParams, FeatureParams, LatentSizes, ModelParams, TrainParams
+from roigan.config.evaluation import (
     ControlParams,
-    DataParams,
     EvaluateParams,
-    FeatureParams,
     Gate,
-    LatentSizes,
     MetricName,
-    ModelParams,
     NaturalParams,
-    PaintParams,
-    ProjectParams,
     RankingName,
-    SearchParams,
-    TrainParams,
 )
+from roigan.config.inference import PaintParams, ProjectParams, SearchParams
 from roigan.config.params import Params
 from roigan.config.reading import changed, load_params, parse_model, parse_params, prior_params, read_yaml
 from roigan.config.systems.glcic import GLCICModel, GLCICParams

@@ -10,20 +10,17 @@ from pydantic import Field, model_validator
 
 from roigan.config.blocks import (
     Block,
-    ControlParams,
     DataParams,
-    EvaluateParams,
     FeatureParams,
-    Gate,
     LossParams,
     MaskParams,
     ModelParams,
     PenaltyParams,
-    ProjectParams,
     RegisterParams,
-    SearchParams,
     TrainParams,
 )
+from roigan.config.evaluation import ControlParams, EvaluateParams, Gate
+from roigan.config.inference import ProjectParams, SearchParams
 from roigan.config.tuning import TuneParams
 
 

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from roigan.config.blocks import ModelParams, SearchParams
+from roigan.config.blocks import ModelParams
+from roigan.config.inference import SearchParams
 from roigan.config.layout import comments_above
 from roigan.config.params import Params
 from roigan.config.systems.by_name import MODELS, PARAMS

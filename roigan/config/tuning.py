@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from roigan.config.blocks import Block, MaskFamily, MetricName, Positive, Rate, Seed
+from roigan.config.blocks import Block, MaskFamily, Positive, Rate, Seed
+from roigan.config.evaluation import MetricName
 
 Range = Annotated[list[float], Field(min_length=2, max_length=2)]
 Values = Annotated[list[Any], Field(min_length=1)]
