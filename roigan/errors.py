@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -34,6 +36,7 @@ def exit_on_user_error(main: Callable[[], None]) -> None:
     with the 141 that a shell shows for such an end.
     """
     output = _open_streams()
+    sys.unraisablehook = _ask_again
     try:
         try:
             main()
@@ -60,6 +63,15 @@ def exit_on_user_error(main: Callable[[], None]) -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _ask_again(lost: sys.UnraisableHookArgs) -> None:
+    """Ctrl-C that arrives inside a destructor or a weak reference's callback is dropped there by Python: it
+    is sent once more, when that is over."""
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        threading.Timer(0.05, os.kill, [os.getpid(), signal.SIGINT]).start()
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def _say(error: Exception) -> None:

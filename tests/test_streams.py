@@ -62,7 +62,7 @@ def test_no_path_is_a_traceback(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Of any command: a home of nobody, a link to itself, a path through a file, a name too long."""
-    from roigan import cli
+    from roigan.cli import main as cli
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").touch()
@@ -111,3 +111,24 @@ def _raise(text: str) -> None:
 
 def _refuse() -> None:
     raise UserError("no")
+
+
+def test_ctrl_c_inside_a_destructor_is_not_lost() -> None:
+    """Python drops it there, and what a user wanted to end would go on."""
+    code = """
+import signal, time
+from roigan.errors import exit_on_user_error
+
+class Interrupted:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+def main():
+    Interrupted()
+    time.sleep(30)
+    print("went on")
+
+exit_on_user_error(main)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
