@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from roigan import cli
 from roigan.apps.recipe import mask_of
+from roigan.cli import main as cli
 from roigan.image_io.lossless import open_picture
 from roigan.systems.model import Model
 from tests.served import Editor, file_of, save_small_model
@@ -265,6 +265,7 @@ def test_a_mask_file_and_its_copy(tab: Tab) -> None:
     with page.expect_file_chooser() as chooser:
         page.click("#mask-file")
     chooser.value.set_files({"name": "m.png", "mimeType": "image/png", "buffer": content.getvalue()})
+    api.expect(page.locator("#regions > li")).to_have_count(1)
     settled(page)
     np.testing.assert_array_equal(drawn_mask(page), mask >= 128)
     page.click("[popovertarget=more]")
