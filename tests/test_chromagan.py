@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from roigan import cli
+from roigan.cli import main as cli
 from roigan.config import EvaluateParams, FeatureParams, NaturalParams
 from roigan.config.systems.chromagan import ChromaGANModel
 from roigan.corruptions.corruption import SPACES, Corruption

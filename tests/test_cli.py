@@ -19,7 +19,7 @@ import pytest
 import torch
 from PIL import Image
 
-from roigan import cli
+from roigan.cli import main as cli
 from roigan.config import RoIGANModel, load_params
 from roigan.errors import UserError
 from roigan.image_io import contents
@@ -481,7 +481,7 @@ def test_an_empty_registry_is_said_in_one_line(
 
 def test_help_comes_without_torch_or_mlflow() -> None:
     program = (
-        "import sys; from roigan import cli; cli.parser(); print(*({'torch', 'mlflow'} & set(sys.modules)))"
+        "import sys; from roigan.cli import main as cli; cli.parser(); print(*({'torch', 'mlflow'} & set(sys.modules)))"
     )
     began = time.monotonic()
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

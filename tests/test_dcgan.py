@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from roigan import cli
+from roigan.cli import main as cli
 from roigan.config import MetricName, Params, RankingName
 from roigan.config.systems.dcgan import DCGANModel
 from roigan.corruptions.sampling import sample

@@ -22,11 +22,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from roigan import cli
 from roigan.apps.editor import pictures
 from roigan.apps.editor.app import PAGE
 from roigan.apps.editor.pictures import Pictures
 from roigan.apps.editor.serve import serve
+from roigan.cli import main as cli
 from roigan.errors import UserError
 from roigan.image_io.lossless import open_picture
 from roigan.images.arrays import to_uint8

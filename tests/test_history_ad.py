@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from roigan import cli
+from roigan.cli import main as cli
 from roigan.config import DataParams, HistoryADParams, Params, prior_params
 from roigan.config.systems.history_ad import PastParams
 from roigan.datasets.prepare import prepare

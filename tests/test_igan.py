@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from roigan import cli
+from roigan.cli import main as cli
 from roigan.config import Params, ProjectParams
 from roigan.errors import UserError
 from roigan.evaluation.verbs import VERBS, measure

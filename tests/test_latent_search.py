@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor, nn
 
-from roigan import cli
+from roigan.cli import main as cli
 from roigan.config import SearchParams, parse_model
 from roigan.config.reading import search_params
 from roigan.corruptions.sampling import sample

@@ -28,7 +28,7 @@ from mlflow import MlflowClient
 
 from benchmarks.workspace import write
 from pipelines import control, evaluate, register, report, train, training
-from roigan import cli
+from roigan.cli import main as cli
 from roigan.config import Params, load_params
 from roigan.errors import UserError, exit_on_user_error
 from roigan.files import paths

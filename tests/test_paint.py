@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from roigan import cli
+from roigan.cli import main as cli
 from roigan.config import PaintParams, ProjectParams
 from roigan.inference.inpaint import square
 from roigan.inference.paint import carried_over, paint_picture

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
 from pipelines import evaluate
-from roigan import cli
+from roigan.cli import main as cli
 from roigan.config import Params
 from roigan.errors import UserError
 from roigan.files import paths

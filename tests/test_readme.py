@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from roigan import cli
+from roigan.cli import main as cli
 from roigan.config import load_params, parse_params, read_yaml
 from roigan.launch.cluster import cores
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from roigan import cli
 from roigan.apps.recipe import Recipe, Region, fill_regions, mask_of, read_recipe, runs_of
+from roigan.cli import main as cli
 from roigan.errors import UserError
 from roigan.image_io.lossless import read_picture
 from roigan.inference.inpaint import complete_picture

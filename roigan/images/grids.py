@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from roigan.files.atomic import writing
+
 
 def grid(images: np.ndarray, columns: int, gap: int = 2) -> np.ndarray:
     """Lay images out row by row on white.
@@ -31,6 +33,6 @@ def png(picture: np.ndarray) -> bytes:
 
 
 def save_png(path: Path, picture: np.ndarray) -> None:
-    """Write a uint8 [H, W, 3] picture, making its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(png(picture))
+    """Write a uint8 [H, W, 1 or 3] picture, making its folder; UserError where the system refuses."""
+    with writing(path) as unfinished:
+        unfinished.write_bytes(png(picture))

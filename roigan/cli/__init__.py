@@ -1,0 +1,1 @@
+"""The command `roigan`: `main.py` knows which commands there are; each has a file of its own."""

@@ -1,0 +1,5 @@
+"""`python -m roigan.cli`, the same as `roigan`."""
+
+from roigan.cli.main import main
+
+main()

@@ -1,0 +1,130 @@
+"""`roigan complete`: new content, or new colours, where a mask is white."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from roigan.cli.arguments import MODEL, PICTURES, command, read_context, read_numbers, read_seed
+from roigan.cli.load import load_model
+from roigan.errors import UserError
+from roigan.files.atomic import make_parent
+
+BATCH, PIXELS = 32, 2**24  # pictures completed at once, and pixels of theirs, where these are reached earlier
+
+
+def add(commands: Any) -> None:
+    """The command's grammar."""
+    complete = command(commands, "complete", run, "generate new content where a mask is white")
+    add = complete.add_argument
+    add("--model", required=True, nargs="+", help=f"{MODEL}; several: with --recipe")
+    add("--image", required=True, type=Path, help=PICTURES)
+    where = complete.add_mutually_exclusive_group()
+    where.add_argument("--mask", type=Path, help="white (>= 128): generate; a folder: paired by file name")
+    where.add_argument("--recipe", type=Path, help="what `roigan edit` saved: regions, seeds, sliders, codes")
+    add(
+        "--colour",
+        action="store_true",
+        help="new colours on the picture's own lightness, of all of it or where the mask is white",
+    )
+    add("--out", required=True, type=Path, help="a .png or .tif file; a folder where --image is one")
+    add(
+        "--seed",
+        nargs="+",
+        type=read_seed,
+        default=[0],
+        metavar="N",
+        help="several: out-N.png each (default 0)",
+    )
+    add("--same-z", action="store_true", help="one z for all pictures of a folder; else each has its own")
+    add(
+        "--c",
+        type=read_numbers(float),
+        metavar="C,...",
+        help="sliders in [-1, 1], missing ones 0 (default: drawn)",
+    )
+    add("--k", type=read_numbers(int), metavar="K,...", help="codes, missing ones 0 (default: drawn)")
+    add(
+        "--context",
+        type=read_context,
+        default=2.0,
+        help="side of the window that the model sees, in sides of the region (default 2)",
+    )
+    add(
+        "--blend",
+        choices=("none", "membrane", "poisson"),
+        help="how the filling meets its surroundings (default: as the model does it)",
+    )
+    add(
+        "--search",
+        type=Path,
+        metavar="FILE",
+        help="a YAML file with a block `search` (presets/yeh64.yaml), for models of whole images",
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Complete one picture or a folder of them, once for every seed; UserError at the end where some cannot
+    be."""
+    from roigan.inference.jobs import Failures, pairs, read_batches
+
+    if arguments.recipe:
+        run_recipe(arguments)
+        return
+    if len(arguments.model) > 1:
+        raise UserError("several models are for --recipe; name one")
+    seeds = list(dict.fromkeys(arguments.seed))
+    if not (arguments.mask or arguments.colour):
+        raise UserError("--mask is missing: it says where to generate; only --colour takes whole pictures")
+    jobs = pairs(arguments.image, arguments.mask, arguments.out, seeds)
+
+    from tqdm import tqdm
+
+    from roigan.config.reading import search_params
+    from roigan.image_io.colour import has_colours
+    from roigan.image_io.lossless import save_picture
+    from roigan.inference.inpaint import check_seeds, complete_pictures, controls, ready
+    from roigan.inference.latent_search import completing
+
+    model = completing(load_model(arguments.model[0]), search_params(arguments.search))
+    controls(model, arguments.c, arguments.k)  # complain before anything is read
+    check_seeds(model, seeds, arguments.colour)
+    noted = False
+    failed, adapted = Failures(len(jobs)), partial(ready, model, arguments.colour)
+    with tqdm(total=len(jobs) * len(seeds), unit="picture", disable=len(jobs) * len(seeds) == 1) as progress:
+        for read in read_batches(jobs, BATCH, PIXELS, failed, adapted):
+            batch, pictures, masks = zip(*read, strict=True)
+            if arguments.colour and not noted and any(map(has_colours, pictures)):
+                noted = True
+                print("note: only the lightness of pictures is looked at, not their colours", file=sys.stderr)
+            make_parent(batch[0].outs[seeds[0]])  # complained of before anything is completed
+            for seed in seeds:
+                own = seed if arguments.same_z else [job.own_seed(seed) for job in batch]
+                completed = complete_pictures(
+                    model, pictures, masks, own, arguments.c, arguments.k, arguments.context, arguments.blend
+                )
+                for job, picture in zip(batch, completed, strict=True):
+                    with failed.of(job.image):
+                        save_picture(picture, job.outs[seed])
+                progress.update(len(batch))
+    failed.complain()
+
+
+def run_recipe(arguments: argparse.Namespace) -> None:
+    """Do to one picture or a folder of them what was done in the editor; UserError at the end where some
+    cannot be."""
+    from roigan.apps.recipe import read_recipe, replay
+    from roigan.inference.jobs import Failures, pairs
+
+    own = [arguments.c, arguments.k] == [None, None] and (arguments.seed, arguments.context) == ([0], 2.0)
+    if not own or arguments.same_z:
+        raise UserError("a recipe has its own seeds, sliders, codes and contexts; leave out those options")
+    recipe = read_recipe(arguments.recipe)
+    jobs = pairs(arguments.image, arguments.recipe, arguments.out)
+    models = {model.sha256: model for model in map(load_model, arguments.model)}
+    failed = Failures(len(jobs))
+    replay(recipe, models, jobs, failed)
+    failed.complain()
