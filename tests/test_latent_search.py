@@ -19,6 +19,7 @@ from roigan.config import SearchParams, parse_model
 from roigan.config.reading import search_params
 from roigan.corruptions.sampling import sample
 from roigan.errors import UserError
+from roigan.evaluation.exam import Exam
 from roigan.evaluation.verbs import VERBS, asked, measure
 from roigan.features.network import load_features
 from roigan.files import paths
@@ -268,8 +269,8 @@ def test_a_prior_is_measured_by_all_that_is_asked_of_it(prepared: Path, small: S
     masks = {"whole": torch.ones(1, 1, SIZE, SIZE), "centre": sample("centre", 1, SIZE, torch.Generator())}
     assert asked(model, list(masks)) == {"generate": ["whole"], "complete": ["centre"]}
     table, scored = measure(
-        lambda verb: VERBS[verb].methods(params, model, images), test, masks,
-        load_features(prepared / paths.FEATURES), params, model,
+        lambda verb: VERBS[verb].methods(params, model, images),
+        Exam(test, masks, load_features(prepared / paths.FEATURES), params, model),
     )  # fmt: skip
     methods = table.groupby("mask")["method"].apply(set)
     assert methods["whole"] == {"wgan", "copy", "mean", "real"}
