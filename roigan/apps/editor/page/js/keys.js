@@ -1,5 +1,6 @@
 // The keyboard. No key acts in a text field, and a switch turns all of them off.
 
+import { play } from "./brushes.js";
 import { throwDice } from "./controls.js";
 import { download } from "./files.js";
 import { addRegion, removeChosen, step } from "./regions.js";
@@ -28,6 +29,10 @@ const KEYS = {
   o: () => takeTool("ellipse"),
   l: () => takeTool("lasso"),
   f: () => takeTool("fill"),
+  c: () => takeTool("colour"),
+  k: () => takeTool("sketch"),
+  w: () => takeTool("warp"),
+  p: play,
   h: () => document.getElementById("outlines").click(),
   n: addRegion,
   d: throwDice,

@@ -1,6 +1,7 @@
 // Puts the page together: what every button does, and what is shown when something has changed.
 
 import { models } from "./api.js";
+import { follow, showBrushes } from "./brushes.js";
 import { listModels, showControls } from "./controls.js";
 import * as files from "./files.js";
 import { showBefore } from "./keys.js";
@@ -31,7 +32,7 @@ onClick({
   "zoom-out": () => zoomBy(0.8),
   "show-help": () => element("help").showModal(),
   theme: turnTheme,
-  generate: () => update(true),
+  generate: () => follow(true) || update(true),
 });
 
 document.querySelectorAll("#tools [data-tool]").forEach((button) => {
@@ -83,8 +84,9 @@ function changed(state) {
   if (!state.regions.some(({ runs }) => runs === view.rough?.region.runs)) view.rough = null; // else until the exact one
   if (!store.picture) return;
   showRegions(state);
-  update();
+  follow() || update();
   showControls(state);
+  showBrushes(state);
   showHistory();
   element("undo").disabled = store.at < 1;
   element("redo").disabled = store.at === store.past.length - 1;
