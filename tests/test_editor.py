@@ -327,7 +327,7 @@ def whole_body(verb: str, part: dict[str, Any], model: Model, sha: str) -> dict[
         "window": {"picture": sha, "regions": regions},
         "draw": {"model": model.sha256, "seeds": [1]},
         "fill": seen | {"fillings": [GOOD]},
-        "paint": seen | {"top": 4, "left": 8, "side": 32, "strokes": [STROKE], "start": GOOD, "steps": 2},
+        "paint": seen | {"top": 4, "left": 8, "side": 32, "strokes": [STROKE], "start": GOOD, "lam_s": 1},
         "path": seen | {"k": [1, 2], "start": POINT, "end": POINT, "frames": 3},
     }
     return bodies[verb] | {key: value for key, value in part.items() if key not in own and key != "regions"}

@@ -55,7 +55,7 @@ def body(editor: Editor, model: Model) -> dict[str, Any]:
     """A good request to /api/paint."""
     sha = editor.put(file_of("RGB")).json()["sha256"]
     seen = editor.post("/api/window", {"picture": sha, "regions": [region_of(model, MASK)]}).json()
-    return {"model": model.sha256, "strokes": [STROKE], "start": START, "candidates": 3, **seen}
+    return {"model": model.sha256, "strokes": [STROKE], "start": START, "candidates": 3, "lam_s": 5, **seen}
 
 
 def images_of(strip: str | bytes) -> np.ndarray:

@@ -74,7 +74,7 @@ class Painted(Plain):
     where a recipe is replayed."""
 
     strokes: Strokes = []
-    lam_s: Smoothness = 5.0
+    lam_s: Smoothness
     path: Walk | None = None
 
 

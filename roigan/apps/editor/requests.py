@@ -79,7 +79,7 @@ class Paint(Seen):
     at: Moments | None = None
     """Where the steps before these have ended; None: these are the first."""
     steps: int = Field(5, ge=1, le=20)
-    lam_s: Smoothness = 5.0
+    lam_s: Smoothness
 
 
 class Along(Seen):

@@ -5,7 +5,7 @@ import { copyOf, put } from "./controls.js";
 import { Newest } from "./newest.js";
 import { decoded, fillings, live, seenBy, showRough, update } from "./results.js";
 import { attempt, complain, say } from "./say.js";
-import { amend, change, chosen, isEmpty, modelOf, now, retract, store, unpainted } from "./store.js";
+import { LAM_S, amend, change, chosen, isEmpty, modelOf, now, retract, store, unpainted } from "./store.js";
 
 const STEPS = 40, AT_ONCE = 5, MOST_STROKES = 64, FRAMES = 17, PLAYED = 1600; // milliseconds
 const PALETTE = ["#15110f", "#4a2a1a", "#7c1f2b", "#c4574e", "#e5b28f", "#f7efe4", "#5b7fae", "#5d8a4a"];
@@ -90,7 +90,7 @@ async function look(state, index) {
   return { start, candidates, filled };
 }
 
-const mix = (a, b, t) => a.map((value, i) => (1 - t) * value + t * b[i]);
+const mix = (a, b, t) => a.map((value, i) => Math.fround((1 - t) * value + t * b[i])); // as the model takes them
 
 /** The properties of a region that stands on its way where its paint says. */
 function standing(paint) {
@@ -102,13 +102,13 @@ function standing(paint) {
 
 export function showBrushes(state) {
   const region = state.regions[state.chosen];
-  const { strokes = [], lam_s, path = null } = region?.paint ?? {};
+  const { strokes, lam_s, path } = region?.paint ?? unpainted({ lam_s: LAM_S });
   element("brush-part").hidden = !region || !moves(region);
   element("way").hidden = !path;
-  element("smoothness").value = lam_s ?? 5;
-  element("smoothness-shown").value = (lam_s ?? 5).toFixed(1);
+  element("smoothness").value = lam_s;
+  element("smoothness-shown").value = lam_s.toFixed(1);
   element("strokes").textContent = strokes.length ? `${strokes.length} stroke${strokes.length > 1 ? "s" : ""}` : "";
-  element("fix").disabled = element("unpaint").disabled = !strokes.length && !path;
+  element("strokes-part").hidden = !strokes.length && !path;
   if (path) showPlace(path.t);
   const row = element("candidate-row");
   if (offered.strokes !== strokes) return row.replaceChildren();

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { attempt, complain, say } from "./say.js";
-import { begin, chosen, controlsOf, isEmpty, newRegion, now, recorded, plain, store, unpainted } from "./store.js";
+import { LAM_S, begin, chosen, controlsOf, isEmpty, newRegion, now, recorded, plain, store, unpainted } from "./store.js";
 import { alter } from "./tools.js";
 import { fit, view } from "./view.js";
 
@@ -100,14 +100,14 @@ function regionsFor(recipe, { width, height }) {
       k: k.map((rest, i) => given.k?.[i] ?? rest),
       z0: given.z0 ?? null,
       keep,
-      paint: { ...unpainted({ lam_s: 5 }), ...checkedPaint(given.paint) },
+      paint: { ...unpainted({ lam_s: LAM_S }), ...checkedPaint(given.paint) },
     });
   });
 }
 
 /** What a recipe says of strokes, if it is sound: the server never looks at it. */
 function checkedPaint(paint) {
-  const { strokes = [], lam_s = 5, path = null } = paint ?? {};
+  const { strokes = [], lam_s = LAM_S, path = null } = paint ?? {};
   const numbers = (list) => Array.isArray(list) && list.every(Number.isFinite);
   const isStroke = ({ brush, points, size, colour }) =>
     ["colour", "sketch", "warp"].includes(brush) && points.length && points.every((point) => numbers(point) && point.length === 2) && size > 0 && numbers(colour);

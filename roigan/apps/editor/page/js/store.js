@@ -6,6 +6,7 @@
 
 export const HUES = 8;
 const LONGEST = 500;
+export const LAM_S = 1; // smoothness: at 5, as in the paper, a stroke on a region is met by half
 
 export const store = {
   picture: null, // {sha256, width, height, mode, depth, formats, notes, name}
@@ -100,7 +101,7 @@ export const controlsOf = (model) => ({
   c: Array(model.sliders).fill(0),
   k: Array(model.codes).fill(0),
   z0: null,
-  paint: unpainted({ lam_s: 5 }),
+  paint: unpainted({ lam_s: LAM_S }),
   keep: { c: Array(model.sliders).fill(false), k: Array(model.codes).fill(false) },
 });
 
