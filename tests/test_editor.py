@@ -155,8 +155,8 @@ def test_a_preview_is_bounded(editor: Editor, monkeypatch: pytest.MonkeyPatch) -
 def test_about_models(editor: Editor, model: Model) -> None:
     (about,) = editor.ask("GET", "/api/models").json()
     assert about == {
-        "name": "small", "system": "roigan", "size": SIZE, "channels": 3, "noise": 8, "sliders": 3,
-        "codes": 2, "values": 4, "sha256": model.sha256,
+        "name": "small", "system": "roigan", "size": SIZE, "channels": 3, "sliders": 3, "codes": 2,
+        "values": 4, "sha256": model.sha256, "can": ["fill", "paint"],
     }  # fmt: skip
 
 
@@ -308,7 +308,8 @@ BAD: dict[str, tuple[str, Any, int, str]] = {
 
 
 VERBS = {
-    "render": "Render", "window": "Work", "draw": "Draw", "fill": "Fill", "paint": "Paint", "path": "Along"
+    "render": "Render", "window": "Work", "draw": "Draw", "fill": "Fill", "paint": "Paint", "path": "Along",
+    "project": "Project", "transfer": "Transfer",
 }  # fmt: skip
 """Verbs, and what /openapi.json calls their bodies."""
 PARTS = {"strokes": "Stroke", "at": "Moments", "start": "Controls", "begin": "Point"}
@@ -328,6 +329,8 @@ def whole_body(verb: str, part: dict[str, Any], model: Model, sha: str) -> dict[
         "draw": {"model": model.sha256, "seeds": [1]},
         "fill": seen | {"fillings": [GOOD]},
         "paint": seen | {"top": 4, "left": 8, "side": 32, "strokes": [STROKE], "start": GOOD, "lam_s": 1},
+        "project": {"picture": sha, "model": model.sha256},
+        "transfer": {"picture": sha, "model": model.sha256, "z0": [0.0], "z1": [1.0]},
         "path": seen | {"k": [1, 2], "start": POINT, "end": POINT, "frames": 3},
     }
     return bodies[verb] | {key: value for key, value in part.items() if key not in own and key != "regions"}
@@ -348,7 +351,7 @@ def test_a_body_that_is_refused(name: str, editor: Editor, model: Model, sha: st
 def test_the_bodies_of_these_tests_are_good_but_for_what_is_bad(
     editor: Editor, model: Model, sha: str
 ) -> None:
-    for verb in VERBS:
+    for verb in sorted(VERBS.keys() - {"project", "transfer"}):  # this model has no whole images
         assert editor.post(f"/api/{verb}", whole_body(verb, {}, model, sha)).status_code == 200
 
 
@@ -556,7 +559,7 @@ def test_what_cannot_be_served(model: Model, editor: Editor) -> None:
         serve({"small": model}, "127.0.0.1", editor.port)
     drawing = Model.__new__(Model)
     drawing.verbs, drawing.system = ("generate",), "dcgan"
-    with pytest.raises(UserError, match="drawings: dcgan cannot complete"):
+    with pytest.raises(UserError, match="a model that completes, and none does: drawings is dcgan"):
         serve({"drawings": drawing}, "127.0.0.1", 0)
 
 
@@ -578,5 +581,5 @@ def test_the_page_is_small_to_read() -> None:
     for path in PAGE.rglob("*"):
         if path.suffix in lines:
             lines[path.suffix] += len(path.read_text().splitlines())
-    assert lines[".js"] <= 1700
+    assert lines[".js"] <= 2060
     assert lines[".css"] <= 300

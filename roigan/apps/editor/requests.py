@@ -6,7 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import Base64Bytes, Field
 
-from roigan.apps.regions import FAR, MOST_REGIONS, Controls, Plain, Point, Region, Smoothness, Strokes
+from roigan.apps.regions import (
+    FAR,
+    MOST_REGIONS,
+    Controls,
+    Numbers,
+    Plain,
+    Point,
+    Region,
+    Smoothness,
+    Strokes,
+)
 
 MOST_BYTES = 64 * 2**20
 """Of a body."""
@@ -90,6 +100,29 @@ class Along(Seen):
     start: Point
     end: Point
     frames: int = Field(9, ge=2, le=33)
+
+
+class Project(Plain):
+    """A photograph whose place on a manifold is wanted."""
+
+    picture: str = Sha
+    model: str = ModelSha
+    method: Literal["optimisation", "network", "hybrid"] = "hybrid"
+    """By optimisation alone where the model has no network for it."""
+    steps: int = Field(50, ge=0, le=50)
+
+
+class Transfer(Plain):
+    """An edit between two places on a manifold, to be carried onto a photograph."""
+
+    picture: str = Sha
+    model: str = ModelSha
+    z0: Numbers
+    z1: Numbers
+    t: float = Field(1.0, ge=0, le=1)
+    """How far to go."""
+    frames: int = Field(8, ge=2, le=16)
+    format: Literal["png", "tif"] = "png"
 
 
 class Render(Work):

@@ -20,6 +20,7 @@ from roigan.image_io.lossless import encode, fit_format, shape_of
 from roigan.image_io.reader import Picture
 from roigan.images.arrays import to_float, to_uint8
 from roigan.inference.inpaint import bounds, check_colours, cut, latent, window
+from roigan.inference.priors import has_whole_images
 from roigan.systems.model import Model
 
 Models = Mapping[str, Model]
@@ -27,16 +28,19 @@ Models = Mapping[str, Model]
 
 def about(name: str, model: Model) -> dict[str, Any]:
     """What the page needs to know of a model."""
+    completes, is_prior = "complete" in model.verbs, has_whole_images(model)
+    moves = model.sizes.noise + model.sliders > 0
+    abilities = {"fill": completes, "paint": completes and moves, "project": is_prior, "transfer": is_prior}
     return {
         "name": name,
         "system": model.system,
         "size": model.image_size,
         "channels": model.channels,
-        "noise": model.sizes.noise,
         "sliders": model.sliders,
         "codes": model.codes,
         "values": model.values,
         "sha256": model.sha256,
+        "can": [verb for verb, able in abilities.items() if able],
     }
 
 

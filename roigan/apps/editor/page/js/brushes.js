@@ -1,26 +1,26 @@
-// Brushes: strokes on a region, the search for a filling that follows them, what it offers, and the way there.
+// Brushes: strokes on a region, the search for a filling that follows them, and what it offers.
 
 import * as api from "./api.js";
 import { copyOf, put } from "./controls.js";
 import { Newest } from "./newest.js";
-import { decoded, fillings, live, seenBy, showRough, update } from "./results.js";
+import { decoded, fillings, live, seenBy, showRough } from "./results.js";
 import { attempt, complain, say } from "./say.js";
 import { LAM_S, amend, change, chosen, isEmpty, modelOf, now, retract, store, unpainted } from "./store.js";
+import { standing } from "./way.js";
 
-const STEPS = 40, AT_ONCE = 5, MOST_STROKES = 64, FRAMES = 17, PLAYED = 1600; // milliseconds
+const STEPS = 40, AT_ONCE = 5, MOST_STROKES = 64;
 const PALETTE = ["#15110f", "#4a2a1a", "#7c1f2b", "#c4574e", "#e5b28f", "#f7efe4", "#5b7fae", "#5d8a4a"];
 const element = (id) => document.getElementById(id);
 
 export const brush = { colour: rgb(PALETTE[2]), candidates: 4 };
-const searches = new Newest(), frames = new Newest();
+const searches = new Newest();
 let offered = { strokes: null, candidates: [], filled: null }; // what the search for these strokes has found
-let film = {}; // {window, start, end, strip}: the way of the chosen region in frames
 
 function rgb(hex) {
   return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 }
 
-const moves = (region) => modelOf(region).noise + modelOf(region).sliders > 0;
+const moves = (region) => modelOf(region).can.includes("paint");
 
 /** Whether there is something to paint on; says what is missing. */
 export function paintable() {
@@ -90,26 +90,16 @@ async function look(state, index) {
   return { start, candidates, filled };
 }
 
-const mix = (a, b, t) => a.map((value, i) => Math.fround((1 - t) * value + t * b[i])); // as the model takes them
-
-/** The properties of a region that stands on its way where its paint says. */
-function standing(paint) {
-  const { start, end, t } = paint.path;
-  return { z0: mix(start.z0, end.z0, t), c: mix(start.c, end.c, t), paint };
-}
-
 // --- the panel ---
 
 export function showBrushes(state) {
   const region = state.regions[state.chosen];
   const { strokes, lam_s, path } = region?.paint ?? unpainted({ lam_s: LAM_S });
   element("brush-part").hidden = !region || !moves(region);
-  element("way").hidden = !path;
   element("smoothness").value = lam_s;
   element("smoothness-shown").value = lam_s.toFixed(1);
   element("strokes").textContent = strokes.length ? `${strokes.length} stroke${strokes.length > 1 ? "s" : ""}` : "";
   element("strokes-part").hidden = !strokes.length && !path;
-  if (path) showPlace(path.t);
   const row = element("candidate-row");
   if (offered.strokes !== strokes) return row.replaceChildren();
   row.replaceChildren(...offered.candidates.map((candidate, n) => candidateButton(region, candidate, n)));
@@ -176,83 +166,3 @@ element("stroke").addEventListener("submit", (event) => {
   const points = [[x, y], [to_x, to_y]].map((ends) => ends.map((end) => end.valueAsNumber));
   addStroke({ brush: name.value, points, size: name.value === "sketch" ? 1 : size.valueAsNumber, colour: brush.colour });
 });
-
-// --- the way from before the strokes to what follows them ---
-
-function showPlace(t) {
-  const percent = Math.round(100 * t);
-  element("path").value = percent;
-  element("path-shown").value = `${percent} %`;
-}
-
-/** Shows the frame nearest to a place on the chosen region's way. */
-function showFrame(t) {
-  const state = now(), index = state.chosen, { model, k, paint: { path: { start, end } } } = state.regions[index];
-  return frames.run(async () => {
-    const window = await attempt(() => seenBy(state, index));
-    if (window && (film.window !== window || film.start !== start || film.end !== end)) {
-      const strip = await attempt(async () => createImageBitmap(await api.path(model, window, { k, start, end, frames: FRAMES })));
-      film = { window, start, end, strip };
-    }
-    if (window && film.strip && wanted === t) showRough(state, { ...film, index, n: Math.round(t * (FRAMES - 1)) });
-  });
-}
-
-let wanted = null; // the place on the way that is to be shown; null: where the region stands
-let playing = 0;
-
-function scrub(t) {
-  wanted = t;
-  element("path-shown").value = `${Math.round(100 * t)} %`;
-  return showFrame(t);
-}
-
-function stop() {
-  cancelAnimationFrame(playing);
-  playing = 0;
-  wanted = null;
-  element("play").setAttribute("aria-pressed", "false");
-}
-
-element("path").addEventListener("input", ({ target }) => {
-  stop();
-  scrub(target.valueAsNumber / 100);
-});
-element("path").addEventListener("change", ({ target }) => {
-  stop();
-  const { paint } = chosen(), t = target.valueAsNumber / 100;
-  if (t !== paint.path.t) change("Path", standing({ ...paint, path: { ...paint.path, t } }));
-});
-
-/** Plays the way from its start to its end, and comes back to where the region stands. */
-export async function play() {
-  const path = chosen()?.paint.path;
-  if (!path) return say("Paint first: then there is a way to play.");
-  const again = !playing;
-  stop();
-  if (!again) return rest(path);
-  element("play").setAttribute("aria-pressed", "true");
-  playing = -1; // until the frames are there
-  await scrub(0);
-  if (!playing) return undefined;
-  const began = performance.now();
-  const tick = (time) => {
-    if (chosen()?.paint.path !== path) return stop();
-    const t = (time - began) / PLAYED;
-    if (t >= 1) return rest(path);
-    scrub(Math.max(0, t));
-    element("path").value = 100 * t;
-    playing = requestAnimationFrame(tick);
-    return undefined;
-  };
-  playing = requestAnimationFrame(tick);
-  return undefined;
-}
-
-function rest({ t }) {
-  stop();
-  showPlace(t);
-  return update();
-}
-
-element("play").addEventListener("click", play);

@@ -1,12 +1,12 @@
 // The keyboard. No key acts in a text field, and a switch turns all of them off.
 
-import { play } from "./brushes.js";
 import { throwDice } from "./controls.js";
 import { download } from "./files.js";
 import { addRegion, removeChosen, step } from "./regions.js";
 import { redo, store, undo } from "./store.js";
 import { brushSize, cancel, move, setSize, takeTool, tools } from "./tools.js";
 import { draw, fit, view, zoomBy } from "./view.js";
+import { play } from "./way.js";
 
 const canvas = document.getElementById("canvas");
 const help = document.getElementById("help");

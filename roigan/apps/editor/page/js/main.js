@@ -11,6 +11,7 @@ import { attempt } from "./say.js";
 import { go, now, onChange, redo, store, undo } from "./store.js";
 import { setSize, sizeAt, takeTool, tools } from "./tools.js";
 import { draw, fit, view, zoomBy } from "./view.js";
+import { showWay } from "./way.js";
 
 const element = (id) => document.getElementById(id);
 const onClick = (deeds) =>
@@ -87,6 +88,7 @@ function changed(state) {
   follow() || update();
   showControls(state);
   showBrushes(state);
+  showWay(state);
   showHistory();
   element("undo").disabled = store.at < 1;
   element("redo").disabled = store.at === store.past.length - 1;
@@ -122,7 +124,7 @@ onResult(({ state, result, rough, waiting }) => {
 });
 
 await attempt(async () => {
-  store.models = await models();
+  store.models = (await models()).filter(({ can }) => can.includes("fill"));
   listModels();
 });
 takeTool("brush");
