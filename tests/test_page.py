@@ -549,7 +549,7 @@ def test_a_stroke_by_keyboard_alone_and_the_way_played(tab: Tab) -> None:
     page.keyboard.press("r")
     pull(page, (50, 50), (130, 110))
     settled(page)
-    page.locator("#brush-part summary").press("Enter")
+    page.get_by_text("Stroke by numbers", exact=True).press("Enter")
     page.locator("#stroke [name=brush]").press("c")
     for name, number in {"size": 9, "x": 70, "y": 70, "to_x": 100, "to_y": 75}.items():
         page.keyboard.press("Tab")
@@ -587,7 +587,7 @@ def test_the_tour_by_keyboard_alone(tab: Tab) -> None:
     walk_to("summary")
     page.keyboard.press("n")
     api.expect(page.locator("#status")).to_contain_text("Region 1")
-    page.locator("summary").focus()
+    page.get_by_text("Place by numbers", exact=True).focus()
     page.keyboard.press("Enter")
     for number in ("120", "80", "90", "60"):
         page.keyboard.press("Tab")
