@@ -25,7 +25,7 @@ from roigan.features.network import load_features
 from roigan.files import paths
 from roigan.images.arrays import load_split
 from roigan.inference.latent_search import LatentSearch, redrawn
-from roigan.inference.solver import OPTIMIZERS, minimise
+from roigan.inference.solver import OPTIMIZERS, Adam, minimise
 from roigan.losses.context import gradients, importance, pixels
 from roigan.systems.dcgan.system import DCGAN
 from roigan.systems.model import Model, save_model
@@ -135,6 +135,18 @@ def test_a_linear_model_is_solved(optimizer: str, steps: int) -> None:
     assert torch.allclose(found.z, best, atol=0.01)
     assert torch.allclose(found.loss, (G(best) - x).square().flatten(1).sum(1), rtol=0.01)
     assert torch.equal(found.images, G(found.z))
+
+
+def test_adam_in_steps_is_that_of_torch() -> None:
+    generator = torch.Generator().manual_seed(0)
+    theirs = torch.randn(3, 6, generator=generator)
+    ours, optimizer = Adam.begin(theirs.clone()), torch.optim.Adam([theirs], lr=0.1)
+    for _ in range(30):
+        gradient = torch.randn(3, 6, generator=generator)
+        theirs.grad = gradient
+        optimizer.step()
+        ours = ours.step(gradient, 0.1)
+    assert torch.allclose(ours.z, theirs, atol=1e-6)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

@@ -45,6 +45,7 @@ def complete_pictures(
     k: Sequence[int] | None = None,
     context: float = 2.0,
     blend: str | None = None,
+    z0: Sequence[float] | None = None,
 ) -> list[Picture]:
     """Complete pictures in one batch.
 
@@ -53,11 +54,13 @@ def complete_pictures(
     the model's are given, the rest are 0; None draws them from the seed. context: the window's side as a
     multiple of the region's longer side; a window is never smaller than the model's resolution, if the
     picture has it, and the largest square around the region for a model of whole images. blend: how the
-    filling meets its surroundings (a key of BLENDS); None: as the model does it. New pixels are opaque;
-    where colours alone are generated, transparency stays. Raises UserError for a mask that is empty or of
-    another size, for controls out of range, and for a grey picture where only colours are generated.
+    filling meets its surroundings (a key of BLENDS); None: as the model does it. z0: the noise itself,
+    in place of the seed's. New pixels are opaque; where colours alone are generated, transparency stays.
+    Raises UserError for a mask that is empty or of another size, for controls out of range, and for a grey
+    picture where only colours are generated.
     """
-    sliders, codes = controls(model, c, k)
+    seeds = [seed] * len(pictures) if isinstance(seed, int) else seed
+    z = torch.cat([latent(model, own, c, k, z0) for own in seeds])
     for picture in pictures:
         check_colours(model, picture)
     if blend and model.coordinates != "identity":
@@ -75,8 +78,6 @@ def complete_pictures(
         for picture, M, where in zip(pictures, masks, windows, strict=True)
     ]
     x, M = (torch.stack(tensors) for tensors in zip(*cuts, strict=True))  # [B, C, S, S], [B, 1, S, S]
-    seeds = [seed] * len(x) if isinstance(seed, int) else seed
-    z = torch.cat([model.latent(1, torch.Generator().manual_seed(s), sliders, codes) for s in seeds])
     if blend is None:
         y = model.complete(x, M, z).cpu()
     else:
@@ -97,9 +98,27 @@ def complete_picture(
     k: Sequence[int] | None = None,
     context: float = 2.0,
     blend: str | None = None,
+    z0: Sequence[float] | None = None,
 ) -> Picture:
     """Complete one picture; see `complete_pictures`."""
-    return complete_pictures(model, [picture], [mask], seed, c, k, context, blend)[0]
+    return complete_pictures(model, [picture], [mask], seed, c, k, context, blend, z0)[0]
+
+
+def latent(
+    model: Model,
+    seed: int,
+    c: Sequence[float] | None = None,
+    k: Sequence[int] | None = None,
+    z0: Sequence[float] | None = None,
+) -> Tensor:
+    """z [1, Z] of a seed, with what is given in place of what would be drawn; UserError for what the model
+    cannot take."""
+    noise, sliders, codes = None, *controls(model, c, k)
+    if z0 is not None:
+        if len(z0) != model.sizes.noise:
+            raise UserError(f"z0 has {len(z0)} numbers, but the model's noise {model.sizes.noise}")
+        noise = torch.tensor(z0)
+    return model.latent(1, torch.Generator().manual_seed(seed), sliders, codes, noise)
 
 
 def controls(

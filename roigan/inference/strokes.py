@@ -66,7 +66,7 @@ def constraints(
             drawn |= _drawn(path, size, where, side)
         found.append(sketch(torch.from_numpy(drawn).float()[None].to(image.device), params))
     for stroke in strokes.warps:
-        found += warp(image, *_scaled(stroke, where, side), params)
+        found += warp(image, *scaled(stroke, where, side), params)
     if not found:
         raise UserError("nothing is asked for: give --colour, --sketch or --warp")
     return [each._replace(v=each.v.to(image), B=each.B.to(image)) for each in found]
@@ -102,7 +102,7 @@ def _drawn(path: Path, size: tuple[int, int], where: Window, side: int) -> np.nd
     return np.asarray(lines)
 
 
-def _scaled(stroke: Warp, where: Window, side: int) -> Warp:
+def scaled(stroke: Warp, where: Window, side: int) -> Warp:
     """In pixels of the model."""
     scale = side / where.side
     x, y = (stroke.x - where.left) * scale, (stroke.y - where.top) * scale
