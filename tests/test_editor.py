@@ -30,7 +30,8 @@ from roigan.cli import main as cli
 from roigan.errors import UserError
 from roigan.image_io.lossless import open_picture
 from roigan.images.arrays import to_uint8
-from roigan.inference.inpaint import complete_picture, controls, cut, window
+from roigan.inference.inpaint import complete_picture, controls
+from roigan.inference.windows import cut, window
 from roigan.systems.model import Model
 from tests.served import KINDS, SIZE, Editor, box, file_of, region, save_small_model
 

@@ -21,9 +21,10 @@ from roigan.config import PaintParams
 from roigan.image_io.lossless import open_picture
 from roigan.images.arrays import to_uint8
 from roigan.inference.brushes import within
-from roigan.inference.inpaint import Window, cut, latent, window
+from roigan.inference.inpaint import latent
 from roigan.inference.lines import Line, asked
 from roigan.inference.manipulation import candidates, paint, region
+from roigan.inference.windows import Window, cut, window
 from roigan.systems.model import Model
 from tests.served import SIZE, Editor, box, file_of, save_small_model
 from tests.served import region as region_of

@@ -38,6 +38,7 @@ def add(commands: Any) -> None:
         action="store_true",
         help="new colours on the picture's own lightness, of all of it or where the mask is white",
     )
+    add("--hints", type=Path, help="a picture that is clear but where colours are given, for one --image")
     add("--out", required=True, type=Path, help="a .png or .tif file; a folder where --image is one")
     add(
         "--seed",
@@ -96,12 +97,15 @@ def run(arguments: argparse.Namespace) -> None:
     seeds = list(dict.fromkeys(arguments.seed))
     if not (arguments.mask or arguments.colour):
         raise UserError("--mask is missing: it says where to generate; only --colour takes whole pictures")
+    if arguments.hints and arguments.image.is_dir():
+        raise UserError("--hints are for one picture, and --image is a folder")
     jobs = pairs(arguments.image, arguments.mask, arguments.out, seeds)
 
     from tqdm import tqdm
 
     from roigan.config.reading import search_params
     from roigan.image_io.lossless import save_picture
+    from roigan.inference.hints import read_hints
     from roigan.inference.inpaint import check_seeds, controls
     from roigan.inference.latent_search import completing
     from roigan.launch.spreading import spread
@@ -111,6 +115,7 @@ def run(arguments: argparse.Namespace) -> None:
     check_seeds(model, seeds, arguments.colour)
     failed = Failures(len(jobs))
     given = {name: getattr(arguments, name) for name in ("same_z", "c", "k", "context", "blend")}
+    given["hints"] = read_hints(arguments.hints) if arguments.hints else None
     with tqdm(total=len(jobs) * len(seeds), unit="picture", disable=len(jobs) * len(seeds) == 1) as progress:
         tasks = _tasks(model, jobs, seeds, arguments.colour, failed)
         for task, completed in spread(model, partial(_complete, **given), tasks):

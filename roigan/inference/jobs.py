@@ -202,7 +202,7 @@ def read_pair(
     """A picture, in a mode that the output's format can hold, and its mask (bool [H, W]), or one of all of
     it; complaints name the file."""
     from roigan.image_io.lossless import fit_format, read_picture
-    from roigan.inference.inpaint import check_mask, whole
+    from roigan.inference.windows import check_mask, whole
 
     out = next(iter(job.outs.values()))  # all have one format
     try:

@@ -14,8 +14,8 @@ from roigan.config import PaintParams
 from roigan.errors import UserError
 from roigan.image_io.lossless import as_channels
 from roigan.inference.brushes import Constraint, colour, sketch, warp
-from roigan.inference.inpaint import Window
 from roigan.inference.strokes import COVERED, Warp, scaled
+from roigan.inference.windows import Window
 
 FINE = 8  # pixels of the drawing across one of the model's
 BITS = 4  # of a pixel's fraction, as OpenCV takes coordinates

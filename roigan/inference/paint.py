@@ -12,12 +12,13 @@ from roigan.image_io.lossless import as_channels, look, size_of
 from roigan.image_io.lossless import paint as put
 from roigan.image_io.reader import Picture
 from roigan.inference.brushes import within
-from roigan.inference.inpaint import Window, controls, cut, paste, square, window
+from roigan.inference.inpaint import controls
 from roigan.inference.manipulation import Canvas, candidates, paint, path, placed, region, whole
 from roigan.inference.priors import prior_of
 from roigan.inference.projection import project_picture
 from roigan.inference.strokes import Strokes, constraints
 from roigan.inference.transfer import along, carried, enlarged
+from roigan.inference.windows import Window, cut, paste, square, window
 from roigan.systems.model import Model
 
 LEAST = 1 / 1024  # a change by less than a quarter of a level of 8 bits is none

@@ -12,10 +12,11 @@ from roigan.apps.editor.verbs import decoded, strip, text
 from roigan.config import PaintParams
 from roigan.errors import UserError
 from roigan.inference.brushes import within
-from roigan.inference.inpaint import Window, latent
+from roigan.inference.inpaint import latent
 from roigan.inference.lines import Line, asked
 from roigan.inference.manipulation import advance, candidates, path, region
 from roigan.inference.solver import Adam
+from roigan.inference.windows import Window
 from roigan.systems.model import Model
 
 

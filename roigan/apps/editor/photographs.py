@@ -14,10 +14,10 @@ from roigan.config import ProjectParams
 from roigan.errors import UserError
 from roigan.image_io.lossless import encode, fit_format
 from roigan.image_io.reader import Picture
-from roigan.inference.inpaint import square
 from roigan.inference.paint import transfer as transferred
 from roigan.inference.priors import prior_of
 from roigan.inference.projection import project_picture
+from roigan.inference.windows import square
 from roigan.systems.model import Model
 
 

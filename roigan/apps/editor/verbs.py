@@ -19,8 +19,9 @@ from roigan.image_io.decode import decode
 from roigan.image_io.lossless import encode, fit_format, shape_of
 from roigan.image_io.reader import Picture
 from roigan.images.arrays import to_float, to_uint8
-from roigan.inference.inpaint import bounds, check_colours, cut, latent, window
+from roigan.inference.inpaint import check_colours, latent
 from roigan.inference.priors import has_whole_images
+from roigan.inference.windows import bounds, cut, window
 from roigan.systems.model import Model
 
 Models = Mapping[str, Model]
