@@ -28,6 +28,10 @@ from roigan.training.loop import train
 from roigan.training.worker import Worker
 
 OWN = "history_ad"
+REMEMBERING: dict[str, Any] = {
+    "model.memory": 20_000, "model.past.near": 0.5, "losses.kind": "log", "train.steps": 600,
+    "train.lr_d": 1e-3,
+}  # fmt: skip
 VARIANTS: dict[str, dict[str, Any]] = {
     OWN: {},
     "log": {"losses.kind": "log"},
@@ -43,6 +47,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "b 0": {"model.past.decay": 0.0},
     "b 10": {"model.past.decay": 10.0},
     "a 0.25": {"model.past.start": 0.25},
+    "remembering": REMEMBERING,
+    "remembering, nothing near": REMEMBERING | {"model.past.near": 0.0},
+    "remembering, hardly any past": REMEMBERING | {"model.past.near": 0.99},
+    "remembering, begun at random": REMEMBERING | {"model.begin": "random", "model.centre": "none"},
+    "its last layer": REMEMBERING | {"model.memory": 0},
 }
 MADE = 300  # images of the sets that are made of test images
 KEY = ["project", "seed", "method", "mask"]
