@@ -29,7 +29,7 @@ from roigan.training.worker import Worker
 
 OWN = "history_ad"
 REMEMBERING: dict[str, Any] = {
-    "model.memory": 20_000, "model.past.near": 0.5, "losses.kind": "log", "train.steps": 600,
+    "model.begin": "random", "model.centre": "none", "model.memory": 20_000, "model.past.near": 0.5, "losses.kind": "log", "train.steps": 600,
     "train.lr_d": 1e-3,
 }  # fmt: skip
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -50,7 +50,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "remembering": REMEMBERING,
     "remembering, nothing near": REMEMBERING | {"model.past.near": 0.0},
     "remembering, hardly any past": REMEMBERING | {"model.past.near": 0.99},
-    "remembering, begun at random": REMEMBERING | {"model.begin": "random", "model.centre": "none"},
+    "remembering, begun at the mean": REMEMBERING | {"model.begin": "mean", "model.centre": "affine"},
     "its last layer": REMEMBERING | {"model.memory": 0},
 }
 MADE = 300  # images of the sets that are made of test images

@@ -24,6 +24,8 @@ from roigan.errors import UserError
 from roigan.files import paths
 from roigan.game import Nets, play
 from roigan.images.arrays import load_labels, load_split, normalise, to_uint8
+from roigan.inference.occlusion import drawn, heat, regions
+from roigan.inference.score import placed as placed_score
 from roigan.inference.score import score_pictures
 from roigan.losses.adversarial import beyond, wasserstein_d
 from roigan.systems.history_ad import past
@@ -418,11 +420,72 @@ def test_the_command_writes_a_table(
     assert "1 of 4 pictures were not scored" in said.err
     rows = list(csv.DictReader(out.open()))
     assert [row["file"] for row in rows] == ["0.png", "1.png", "2.png"]
-    assert set(rows[0]) == {"file", "score", "percentile", "flag"}
+    assert set(rows[0]) == {"file", "score", "percentile", "flag", "p"}
     monkeypatch.setattr("sys.argv", [*command[:-1], str(tmp_path / "scores.txt")])
     with pytest.raises(SystemExit):
         cli.main()
     assert "scores are written to a .csv file" in capsys.readouterr().err
+
+
+def test_p_values_of_exchangeable_scores_are_even(trained: tuple[Params, Path]) -> None:
+    """Of n + 1 scores the last may lie anywhere among the others: p is 1/(n+1), ..., 1, each once.
+    19 of 20 flags stay down; of equal scores all count as higher."""
+    model = Model.load(trained[1] / paths.MODEL)
+    normal = [float(value) for value in range(19)]
+    model.config["normal"] = normal
+    placed = [placed_score(value + 0.5, model) for value in (-1.0, *normal)]
+    assert [score.p for score in placed] == [(20 - i) / 20 for i in range(20)]
+    assert [score.flag for score in placed] == [False] * 19 + [True]
+    assert placed_score(5.0, model).p == (1 + 14) / 20
+    assert placed_score(1e9, model).p == 1 / 20
+
+
+def test_hiding_what_is_anomalous_lowers_the_score() -> None:
+    """A model whose score is the brightest pixel: the map is hot where that lies, and says by how much."""
+
+    class Brightest(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one = nn.Parameter(torch.ones(()))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return -x.flatten(1).max(1).values * self.one
+
+    config = {"model": {"system": "history_ad", "width": 0.125}, "image_size": 32, "channels": 1}
+    model = Model({"D": Brightest()}, config | {"weights_sha256": "0"})
+    image = np.full((32, 32, 1), 55, np.uint8)
+    image[20, 6] = 255
+    M = regions(32, 0)
+    found = heat(model, image, M)
+    assert divmod(int(found.argmax()), 32) == (20, 6)
+    assert found[20, 6] == pytest.approx(200 / 127.5, rel=1e-4)  # every region that hides it hides all of it
+    assert found.min() >= -1e-6
+    assert abs(found[5, 28]) < found[20, 6] / 2
+    assert 0 < M.mean((1, 2, 3)).max() <= 0.5
+    picture = drawn(image, found)
+    assert picture.shape == (256 + 4, 2 * 256 + 6, 3)
+    assert (picture == [255, 60, 0]).all(2).any()  # the hottest place has the full colour
+
+
+def test_maps_are_written_beside_no_picture(
+    trained: tuple[Params, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    (tmp_path / "in").mkdir()
+    for number, image in enumerate(load_split(trained[1] / paths.PREPARED, "test")[:2]):
+        Image.fromarray(image).save(tmp_path / f"in/{number}.png")
+    command = ["roigan", "score", "--model", str(trained[1] / paths.MODEL), "--image", str(tmp_path / "in")]
+    command += ["--out", str(tmp_path / "scores.csv"), "--map"]
+    monkeypatch.setattr("sys.argv", [*command, str(tmp_path / "maps")])
+    cli.main()
+    assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == ["0.png", "1.png"]
+    assert Image.open(tmp_path / "maps/0.png").size == (2 * 256 + 6, 256 + 4)
+    before = (tmp_path / "in/0.png").read_bytes()
+    monkeypatch.setattr("sys.argv", [*command, str(tmp_path / "in")])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert "--map would overwrite" in capsys.readouterr().err
+    assert (tmp_path / "in/0.png").read_bytes() == before
 
 
 def test_a_turn_costs_one_forward_of_the_detector(small: Small) -> None:

@@ -4,9 +4,9 @@ Input: `image` uint8 [B, H, W, C] and `mask` uint8 [B, H, W, 1] (>= 128: generat
 Parameters: `seed`, `c` (sliders in [-1, 1]) and `k` (codes); missing numbers of c and k are 0, empty lists
 are drawn from the seed. Output: uint8 [B, H, W, C], equal to `image` outside the mask, the same for the same
 seed. A model that generates takes `seed` int64 [B] alone and gives uint8 [B, S, S, C]. One that scores takes
-`image` alone and gives float64 [B, 3]: score (higher = more anomalous), percentile, flag (0 or 1). One that
-projects takes `image` alone and gives its own nearest images, uint8 [B, S, S, C]. What cannot be served is
-refused with the reason, as an error that MLflow's server answers with 400.
+`image` alone and gives float64 [B, 4]: score (higher = more anomalous), percentile, flag (0 or 1), p-value.
+One that projects takes `image` alone and gives its own nearest images, uint8 [B, S, S, C]. What cannot be
+served is refused with the reason, as an error that MLflow's server answers with 400.
 """
 
 from __future__ import annotations
