@@ -29,8 +29,8 @@ from roigan.training.worker import Worker
 
 OWN = "history_ad"
 REMEMBERING: dict[str, Any] = {
-    "model.begin": "random", "model.centre": "none", "model.memory": 20_000, "model.past.near": 0.5, "losses.kind": "log", "train.steps": 600,
-    "train.lr_d": 1e-3,
+    "model.begin": "random", "model.centre": "none", "model.memory": 20_000, "model.past.near": 0.5,
+    "losses.kind": "log", "train.steps": 600, "train.lr_d": 1e-3,
 }  # fmt: skip
 VARIANTS: dict[str, dict[str, Any]] = {
     OWN: {},

@@ -21,9 +21,11 @@ from roigan.config import DataParams, HistoryADParams, Params, prior_params
 from roigan.config.systems.history_ad import HistoryADModel, PastParams
 from roigan.datasets.prepare import prepare
 from roigan.errors import UserError
+from roigan.evaluation.foreign import made
+from roigan.evaluation.metrics.ranking import ranking
 from roigan.files import paths
 from roigan.game import Nets, play
-from roigan.images.arrays import load_labels, load_split, normalise, to_uint8
+from roigan.images.arrays import load_labels, load_split, normalise, to_float, to_uint8
 from roigan.inference.occlusion import drawn, heat, regions
 from roigan.inference.score import placed as placed_score
 from roigan.inference.score import score_pictures
@@ -35,6 +37,7 @@ from roigan.systems.interface import NO_IMAGES, Given
 from roigan.systems.model import Model, save_model
 from roigan.systems.states import State, mean_state, weights
 from roigan.systems.wgan.networks import Critic
+from roigan.tuning.objective import check, scores
 from tests.conftest import HISTORY_AD, Small, given
 
 # --- The optimum ---
@@ -438,6 +441,24 @@ def test_p_values_of_exchangeable_scores_are_even(trained: tuple[Params, Path]) 
     assert [score.flag for score in placed] == [False] * 19 + [True]
     assert placed_score(5.0, model).p == (1 + 14) / 20
     assert placed_score(1e9, model).p == 1 / 20
+
+
+def test_a_trial_is_measured_by_spoilt_validation_images_alone(
+    trained: tuple[Params, Path], small: Small
+) -> None:
+    _, project = trained
+    search = {"space": {"losses.bound": {"uniform": [1.0, 9.0]}}, "images": 16, "steps": 4, "report_every": 2}
+    wanted = [{"metric": "ap", "set": "spoilt"}, {"metric": "auroc", "set": "uniform"}]
+    own = small(**HISTORY_AD, tune=search | {"objectives": wanted})
+    check(own)
+    found = scores(project / paths.MODEL, {}, own, project)
+    assert list(found) == ["ap_spoilt", "auroc_uniform"]
+    model, val = Model.load(project / paths.MODEL), load_split(project / paths.PREPARED, "val")[:16]
+    normal, foreign = (model.score(to_float(images)) for images in (val, made(val, 0)["spoilt"]))
+    assert found["ap_spoilt"] == pytest.approx(ranking(normal, foreign)["ap"].item(), abs=1e-6)
+    test_only = small(**HISTORY_AD, tune=search | {"objectives": [{"metric": "ap", "set": "anomalous"}]})
+    with pytest.raises(UserError, match=r"set anomalous is not made of validation images; those are upside"):
+        check(test_only)
 
 
 def test_hiding_what_is_anomalous_lowers_the_score() -> None:

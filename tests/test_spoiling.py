@@ -66,3 +66,4 @@ def test_ways_are_drawn_evenly_and_none_is_left_out() -> None:
     assert y.shape == x.shape
     assert ((y - x).flatten(1).abs().amax(1) > 0.05).float().mean() > 0.9
     assert not torch.equal(y, spoilt(x, torch.Generator().manual_seed(1)))
+    assert spoilt(x[:1], torch.Generator().manual_seed(0)).shape == x[:1].shape

@@ -112,7 +112,8 @@ def spoilt(x: Tensor, generator: torch.Generator) -> Tensor:
     y = x.clone()
     for number, make in enumerate(NEAR.values()):
         chosen = (way == number).to(x.device)
-        y[chosen] = make(x[chosen], generator)
+        if chosen.any():
+            y[chosen] = make(x[chosen], generator)
     return y
 
 
