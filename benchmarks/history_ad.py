@@ -1,6 +1,6 @@
 """HistoryAD beside its rivals, and with one change at a time: a table per project folder, in one CSV file.
 
-    python -m benchmarks.history_ad docs/results/history-ad.csv FOLDER... [--only NAME...]
+    python -m benchmarks.history_ad docs/results/history-ad.csv FOLDER... [--only NAME...] [--rivals NAME...]
 
 A folder is a project after the stage `prior` of a preset like presets/history-mnist.yaml: params.yaml,
 data/prepared, data/features, data/judge, models/prior. Rows of the same folder, seed and method are replaced.
@@ -28,6 +28,10 @@ from roigan.training.loop import train
 from roigan.training.worker import Worker
 
 OWN = "history_ad"
+REMEMBERING: dict[str, Any] = {
+    "model.begin": "random", "model.centre": "none", "model.memory": 20_000, "model.past.near": 0.5,
+    "losses.kind": "log", "train.steps": 600, "train.lr_d": 1e-3,
+}  # fmt: skip
 VARIANTS: dict[str, dict[str, Any]] = {
     OWN: {},
     "log": {"losses.kind": "log"},
@@ -43,6 +47,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "b 0": {"model.past.decay": 0.0},
     "b 10": {"model.past.decay": 10.0},
     "a 0.25": {"model.past.start": 0.25},
+    "remembering": REMEMBERING,
+    "remembering, nothing near": REMEMBERING | {"model.past.near": 0.0},
+    "remembering, hardly any past": REMEMBERING | {"model.past.near": 0.99},
+    "remembering, begun at the mean": REMEMBERING | {"model.begin": "mean", "model.centre": "affine"},
+    "its last layer": REMEMBERING | {"model.memory": 0},
 }
 MADE = 300  # images of the sets that are made of test images
 KEY = ["project", "seed", "method", "mask"]
@@ -53,24 +62,27 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--only", nargs="+", default=[OWN, "log", "far 0.1"], choices=VARIANTS)
+    parser.add_argument("--rivals", nargs="+", help="of the table; all where it is left out, in minutes")
     arguments = parser.parse_args()
     out = arguments.out.resolve()
     for folder in arguments.folders:
         with chdir(folder):
-            rows = measured(load_params(), arguments.only)
+            rows = measured(load_params(), arguments.only, arguments.rivals)
         rows.insert(0, "project", folder.name)
         write(rows, out)
         shown = rows[rows["mask"] == rows["mask"].iloc[0]]
         print(shown[["project", "method", "mask", "ap", "auroc"]].to_string(index=False), flush=True)
 
 
-def measured(params: Params, names: list[str]) -> pd.DataFrame:
-    """Every variant and every rival on every set, in the project that is the current folder."""
+def measured(params: Params, names: list[str], wanted: list[str] | None = None) -> pd.DataFrame:
+    """The variants and the rivals, all or the wanted ones, on every set, in the project that is the current
+    folder."""
     splits = {split: np.asarray(load_split(paths.PREPARED, split)) for split in ("train", "test")}
     models = {name: trained(changed(params, VARIANTS[name])) for name in names}
     first = models[names[0]]
     rivals: dict[str, Detector] = without_training(splits["train"], params.evaluate.seed)
     rivals |= detection.of_the_past(params, first)
+    rivals = {name: rival for name, rival in rivals.items() if wanted is None or name in wanted}
     rivals |= {name: detection.own(params, model) for name, model in models.items()}
     sets = {name: np.asarray(images)[:1000] for name, images in foreign.packed(paths.PREPARED).items()}
     made = foreign.made(splits["test"], params.evaluate.seed)

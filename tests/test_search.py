@@ -61,6 +61,12 @@ def test_the_shipped_search_is_sound() -> None:
         ({"objectives": []}, "at least one entry"),
         ({"objectives": [{"metric": "fid"}]}, "fid needs a mask"),
         ({"objectives": [{"metric": "control", "mask": "ellipse"}]}, "takes no mask"),
+        ({"objectives": [{"metric": "ap", "mask": "ellipse"}]}, "ap needs a set"),
+        (
+            {"objectives": [FID.model_dump() | {"set": "spoilt"}]},
+            "fid needs a mask, not both",
+        ),
+        ({"objectives": [{"metric": "ap", "set": "spoilt"}]}, "set is for systems that score, not roigan"),
         ({"objectives": [{"metric": "fid", "mask": "half"}]}, "not in masks.evaluate"),
         ({"objectives": [{"metric": "mse_known", "mask": "ellipse"}]}, "evaluate.whole"),
         ({"report_every": 5}, "more than tune.steps"),

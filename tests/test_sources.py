@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.io import savemat
 
 from roigan.config import DataParams
 from roigan.datasets import photos
@@ -416,3 +417,56 @@ def test_a_mirrored_crop_is_the_crop_mirrored() -> None:
     plain, mirrored = (np.asarray(photos.cut(ramp, photos.Crop("x", box, flip))) for flip in (False, True))
     assert plain[0].tolist() == [50, 51, 52, 53]
     assert np.array_equal(mirrored, plain[:, ::-1])
+
+
+def write_cifar10(folder: Path, count: int) -> np.ndarray:
+    """The binary version, `count` images a file; returns the test batch, uint8 [count, 32, 32, 3]."""
+    folder.mkdir(parents=True)
+    names = [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"]
+    for seed, name in enumerate(names):
+        images = np.random.default_rng(seed).integers(0, 256, (count, 32, 32, 3), np.uint8)
+        labels = np.arange(count, dtype=np.uint8)[:, None]
+        rows = np.concatenate([labels, images.transpose(0, 3, 1, 2).reshape(count, -1)], 1)
+        (folder / name).write_bytes(rows.tobytes())
+    return images
+
+
+@pytest.mark.parametrize("where", [".", "cifar-10-batches-bin"])
+def test_cifar10_is_read_from_its_binary_version(tmp_path: Path, where: str) -> None:
+    images = write_cifar10(tmp_path / "cifar-10-batches-bin", 8)
+    splits = list_items(params("cifar10", tmp_path / where, image_size=32))
+    assert {split: len(items) for split, items in splits.items()} == {"train": 36, "val": 4, "test": 8}
+    for item in splits["test"]:
+        assert item.label == int(item.id[-5:])
+        assert np.array_equal(item.read(), images[int(item.id[-5:])])  # planes and rows in their order
+
+
+def test_svhn_is_read_from_matlab_files(tmp_path: Path) -> None:
+    for part, count in (("train", 20), ("test", 12)):
+        images = np.random.default_rng(count).integers(0, 256, (count, 32, 32, 3), np.uint8)
+        labels = (np.arange(count, dtype=np.uint8) % 10 + 1)[:, None]  # 1 .. 10; 10 is the digit 0
+        savemat(tmp_path / f"{part}_32x32.mat", {"X": images.transpose(1, 2, 3, 0), "y": labels})
+    splits = list_items(params("svhn", tmp_path, image_size=32))
+    assert {split: len(items) for split, items in splits.items()} == {"train": 18, "val": 2, "test": 12}
+    for item in splits["test"]:
+        assert item.label == (int(item.id[-5:]) + 1) % 10
+        assert np.array_equal(item.read(), images[int(item.id[-5:])])
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "content", "said"),
+    [
+        ("svhn", "nothing", None, r"train_32x32\.mat does not exist; data\.path is the folder of svhn"),
+        ("svhn", "train_32x32.mat", b"<html>", "cannot be read as SVHN"),
+        ("cifar10", "data_batches.pkl", b"", r"data_batch_1\.bin does not exist.*the binary version"),
+        ("cifar10", "data_batch_1.bin", b"x" * 3072, "3072 bytes, no multiple of 3,073"),
+    ],
+)
+def test_what_is_no_published_file_is_named(
+    tmp_path: Path, source: str, name: str, content: bytes | None, said: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=said) as raised:
+        list_items(params(source, tmp_path))
+    assert "\n" not in str(raised.value)

@@ -23,7 +23,9 @@ class Block(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-Source = Literal["mnist_5k", "photos", "digits", "drawn", "folder", "celeba", "mnist", "fashion_mnist"]
+Source = Literal[
+    "mnist_5k", "photos", "digits", "drawn", "folder", "celeba", "mnist", "fashion_mnist", "svhn", "cifar10"
+]  # fmt: skip
 Label = Annotated[int, Field(ge=0)]
 RESERVED = ("train", "val", "test", "anomalous")
 """Names of sets that no entry of `data.others` may have."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from roigan.config.blocks import Block, MaskFamily, Positive, Rate, Seed
-from roigan.config.evaluation import MetricName
+from roigan.config.evaluation import MetricName, RankingName
 
 Range = Annotated[list[float], Field(min_length=2, max_length=2)]
 Values = Annotated[list[Any], Field(min_length=1)]
 
 BLOCKS = ("model", "losses", "penalty", "train", "search")  # of a trial: nothing that is made before it
 FIXED = ("train.steps", "train.report_every", "train.num_workers", "train.use_gpu")
+
+
+RANKINGS = get_args(RankingName)
 
 
 class Domain(Block):
@@ -58,22 +61,34 @@ class Domain(Block):
 class Objective(Block):
     """A figure that the search improves, measured on validation images; which way is better is known."""
 
-    metric: Literal[MetricName, "mse_known", "satisfied", "control"]
+    metric: Literal[MetricName, RankingName, "mse_known", "satisfied", "control"]
     """A column of the evaluation (border, chroma: their distance from 1), or `control`: the nats that Q, in
     training, lacks to know sliders and codes."""
     mask: MaskFamily | None = None
     """The family of masks; `control` has none."""
+    set: str | None = None
+    """Where a model scores: a set that is made of validation images (`spoilt`), in place of a mask. What is
+    truly anomalous chooses nothing."""
 
     @model_validator(mode="after")
-    def _mask_where_needed(self) -> Objective:
-        if (self.mask is None) != (self.metric == "control"):
-            raise ValueError("control takes no mask" if self.mask else f"{self.metric} needs a mask")
+    def _mask_or_set_where_needed(self) -> Objective:
+        given = [name for name in ("mask", "set") if getattr(self, name)]
+        if self.metric == "control" and given:
+            raise ValueError(f"control takes no {given[0]}")
+        needed = "set" if self.metric in RANKINGS else "mask"
+        if self.metric != "control" and given != [needed]:
+            raise ValueError(f"{self.metric} needs a {needed}" + (", not both" if len(given) > 1 else ""))
         return self
 
     @property
+    def under(self) -> str | None:
+        """What marks its row in a table: `mask`, or `set`."""
+        return self.mask or self.set
+
+    @property
     def name(self) -> str:
-        """`fid_ellipse`; a column in the table of trials."""
-        return f"{self.metric}_{self.mask}" if self.mask else self.metric
+        """`fid_ellipse`, `ap_spoilt`; a column in the table of trials."""
+        return f"{self.metric}_{self.under}" if self.under else self.metric
 
 
 class TuneParams(Block):

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from roigan.config import DataParams
-from roigan.datasets import photos
+from roigan.datasets import photos, published
 from roigan.datasets.folders import Files, open_files
 from roigan.datasets.synthetic_faces import draw_face, draw_factors
 from roigan.errors import UserError, brief
@@ -175,7 +175,7 @@ def _draw(factors: np.ndarray, params: DataParams) -> np.ndarray:
 
 
 def _array_items(name: str, images: np.ndarray, labels: np.ndarray, params: DataParams) -> list[Item]:
-    """images: uint8 [N, H, W], grey; labels: int [N]."""
+    """images: uint8 [N, H, W], grey, or [N, H, W, 3]; labels: int [N]."""
     return [
         Item(f"{name}/{i:05d}", name, partial(_fit_array, image, params), int(label))
         for i, (image, label) in enumerate(zip(images, labels, strict=True))
@@ -331,6 +331,13 @@ def _open_torchvision(name: str, root: Path) -> list[tuple[np.ndarray, np.ndarra
     return [(part.data.numpy(), part.targets.numpy()) for part in parts]
 
 
+def _from_published(params: DataParams, name: str) -> Splits:
+    """A data set that its authors publish as arrays; val is taken from train."""
+    parts = {"svhn": published.svhn, "cifar10": published.cifar10}[name](_path(params))
+    train, test = (_array_items(f"{name}/{part}", *parts[part], params) for part in ("train", "test"))
+    return _take_val_from_train(train, test, params)
+
+
 SHIPPED = ("mnist_5k", "photos", "digits", "drawn")
 SOURCES: dict[str, Callable[[DataParams], Splits]] = {
     "mnist_5k": _from_mnist_5k,
@@ -341,4 +348,6 @@ SOURCES: dict[str, Callable[[DataParams], Splits]] = {
     "celeba": _from_celeba,
     "mnist": partial(_from_torchvision, name="MNIST"),
     "fashion_mnist": partial(_from_torchvision, name="FashionMNIST"),
+    "svhn": partial(_from_published, name="svhn"),
+    "cifar10": partial(_from_published, name="cifar10"),
 }

@@ -64,7 +64,7 @@ def of_the_past(params: Params, model: Model) -> dict[str, Detector]:
     assert isinstance(params, HistoryADParams), "the one system whose first verb is `score`"
     past, kept = params.model.past, load_states(paths.PRIOR / "states", prior.config["states"])
     q = weights(len(kept), past.start, past.decay)
-    rivals = {"critics": critics(model, kept, q, mean_state(kept, "D", q))}
+    rivals = {"critics": critics(prior, kept, q, mean_state(kept, "D", q))}
     if params.evaluate.searched:
         rivals["anogan"] = anogan(prior, params.search, params.evaluate.searched, params.evaluate.seed)
     return rivals

@@ -18,6 +18,7 @@ from torch.func import functional_call
 from roigan.config import SearchParams
 from roigan.images.arrays import batches, to_float
 from roigan.inference.latent_search import LatentSearch
+from roigan.nets.memory import nearest_squared
 from roigan.systems.model import Model
 from roigan.systems.states import State
 
@@ -52,14 +53,14 @@ def scored(model: Model) -> Detector:
     return Detector(batched(model.score, model.device))
 
 
-def critics(model: Model, past: Sequence[State], q: Tensor, mean: dict[str, Tensor]) -> Detector:
+def critics(prior: Model, past: Sequence[State], q: Tensor, mean: dict[str, Tensor]) -> Detector:
     """What the past offers without a detector: its last critic, the one of a quarter of the run, the mean of
     them (one network, weighed by q), the mean of their scores, and the best, chosen on the very images that
     are judged: a ceiling, no method.
 
-    model: lends its network D, whose weights are not touched.
+    prior: lends its network D, whose weights are not touched.
     """
-    D, device = model.nets["D"], model.device
+    D, device = prior.nets["D"], prior.device
 
     def by(state: dict[str, Tensor]) -> Callable[[np.ndarray], Tensor]:
         mine = {name: value.to(device) for name, value in state.items()}
@@ -83,15 +84,7 @@ def critics(model: Model, past: Sequence[State], q: Tensor, mean: dict[str, Tens
 def nearest(train: np.ndarray, embed: Callable[[np.ndarray], Tensor], device: torch.device) -> Detector:
     """The squared distance to the nearest training image; embed: images -> [N, F], pixels or features."""
     known = embed(np.asarray(train[:NEIGHBOURS])).to(device)  # [M, F]
-    lengths = known.square().sum(1)
-
-    def score(images: np.ndarray) -> Tensor:
-        parts = []
-        for x in embed(images).to(device).split(AT_ONCE):
-            parts.append((x.square().sum(1) + (lengths - 2 * x @ known.T).min(1).values).clamp_min(0).cpu())
-        return torch.cat(parts)
-
-    return Detector(score)
+    return Detector(lambda images: nearest_squared(embed(images).to(device), known).cpu())
 
 
 def pixels(images: np.ndarray) -> Tensor:

@@ -28,9 +28,12 @@ class Score(NamedTuple):
     score: float
     """-D(x): higher is more anomalous."""
     percentile: float
-    """Share of the normal validation images that score lower, in per cent, to half a per cent."""
+    """Share of the normal validation images that score lower, in per cent."""
     flag: bool
     """Whether it lies above the threshold that 95 % of those pass."""
+    p: float
+    """Conformal p-value (Vovk et al. 2005): of images that are drawn as the validation images were, at most a
+    share a has p <= a, whatever the detector. It cannot fall below 1 / (n + 1), n of them."""
 
 
 def score_pictures(model: Model, pictures: Sequence[Image.Image]) -> list[Score]:
@@ -38,19 +41,34 @@ def score_pictures(model: Model, pictures: Sequence[Image.Image]) -> list[Score]
 
     Raises UserError for a model that cannot score, or that has no validation images to compare with.
     """
+    return [score for score, _ in _seen(model, pictures)]
+
+
+class Seen(NamedTuple):
+    """A picture's score, and what the model saw."""
+
+    score: Score
+    image: np.ndarray
+    """uint8 [S, S, C]."""
+
+
+def _seen(model: Model, pictures: Sequence[Image.Image]) -> list[Seen]:
     model.require("score")
     if not model.normal:
         raise UserError("the model knows no scores of normal images: its training did not end; train it anew")
-    x = to_float(np.stack([fit(picture, model.image_size, model.channels) for picture in pictures]))
-    return [_placed(value, model) for value in model.score(x.to(model.device)).tolist()]
+    images = [fit(picture, model.image_size, model.channels) for picture in pictures]
+    values = model.score(to_float(np.stack(images)).to(model.device)).tolist()
+    return [Seen(placed(value, model), image) for value, image in zip(values, images, strict=True)]
 
 
-def _placed(score: float, model: Model) -> Score:
-    share = bisect.bisect_left(model.normal, score) / len(model.normal)
-    return Score(score, 100 * share, score > model.threshold)
+def placed(score: float, model: Model) -> Score:
+    """A score among those of the normal validation images."""
+    n, lower = len(model.normal), bisect.bisect_left(model.normal, score)
+    p = (1 + n - lower) / (n + 1)  # the picture itself is one of those that score so high
+    return Score(score, 100 * lower / n, score > model.threshold, p)
 
 
-def score_files(model: Model, files: Sequence[Path], failed: Failures) -> Iterator[tuple[Path, Score]]:
+def score_files(model: Model, files: Sequence[Path], failed: Failures) -> Iterator[tuple[Path, Seen]]:
     """Scores of picture files; what cannot be read is entered into `failed`. Other sizes than the model's are
     resized, which is said once on standard error."""
     resized = False
@@ -63,7 +81,7 @@ def score_files(model: Model, files: Sequence[Path], failed: Failures) -> Iterat
             resized = True
             print(f"note: pictures are cut square and resized to {model.image_size} pixels", file=sys.stderr)
         if read:
-            yield from zip(read, score_pictures(model, list(read.values())), strict=True)
+            yield from zip(read, _seen(model, list(read.values())), strict=True)
 
 
 def _picture(file: Path) -> Image.Image:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -97,6 +97,14 @@ class System(Protocol):
 
     def players(self) -> list[Player]:
         """In the order of their turns."""
+
+
+@runtime_checkable
+class Scorer(System, Protocol):
+    """What the training asks of a system that scores before it writes a checkpoint."""
+
+    def remember(self) -> None:
+        """Look at the training images once more, as the networks are now."""
 
 
 class Prior(System, Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -99,14 +100,14 @@ class Model:
 
     @property
     def normal(self) -> list[float]:
-        """What it scores validation images: evenly spaced quantiles; empty where it does not score, or has
-        not been trained to the end."""
+        """What it scores validation images, in ascending order; empty where it does not score, or has not
+        been trained to the end."""
         return list(self.config.get("normal", []))
 
     @property
     def threshold(self) -> float:
         """The score that 95 % of the validation images do not exceed."""
-        return self.normal[round(PASSES * (len(self.normal) - 1))]
+        return self.normal[math.ceil(PASSES * len(self.normal)) - 1]
 
     @property
     def knows_whole_images(self) -> bool:

@@ -49,7 +49,7 @@ def generate(model: Model, given: Given, parameters: Given) -> np.ndarray:
 
 
 def score(model: Model, given: Given, parameters: Given) -> np.ndarray:
-    """Of every `image`: score (higher = more anomalous), percentile among normal images, flag (0 or 1)."""
+    """Of every `image`: score (higher = more anomalous), percentile among normal images, flag (0 or 1), p."""
     images = np.asarray(given["image"])
     _check(images, images)
     return np.array(score_pictures(model, _pictures(images)), np.float64)

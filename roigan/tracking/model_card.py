@@ -18,6 +18,8 @@ TERMS = {
     "celeba": "CelebA: non-commercial research only; the people shown have not been asked",
     "mnist": "MNIST (CC BY-SA 3.0)",
     "fashion_mnist": "Fashion-MNIST (MIT)",
+    "svhn": "Street View House Numbers: non-commercial use only",
+    "cifar10": "CIFAR-10: its authors name no terms; they ask to be cited (Krizhevsky 2009)",
 }
 
 

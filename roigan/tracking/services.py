@@ -51,8 +51,8 @@ def generating(size: int, channels: int) -> dict[str, Any]:
 
 
 def scoring(size: int, channels: int) -> dict[str, Any]:
-    """Pictures in, float64 [B, 3] out: score, percentile, flag."""
-    scores = Schema([_tensors("float64", -1, 3)])
+    """Pictures in, float64 [B, 4] out: score, percentile, flag, p-value."""
+    scores = Schema([_tensors("float64", -1, 4)])
     example = {"image": _ramp(size, channels)}
     return {"signature": ModelSignature(Schema([_pictures(channels)]), scores), "input_example": example}
 

@@ -24,7 +24,7 @@ from roigan.images.colours import grey_share
 from roigan.images.grids import png
 from roigan.nets.precision import choose_precision
 from roigan.systems.by_name import SYSTEMS
-from roigan.systems.interface import Given
+from roigan.systems.interface import Given, Scorer
 from roigan.systems.model import Model, save_model
 from roigan.systems.states import load_states
 from roigan.training import checkpoint
@@ -32,7 +32,7 @@ from roigan.training.allocator import keep_memory
 from roigan.training.batches import Batches, training_masks
 from roigan.training.history import History
 from roigan.training.progress import Means, Progress
-from roigan.training.reference import quantiles, scores_of
+from roigan.training.reference import calibration, served
 from roigan.training.samples import Samples
 from roigan.training.worker import Worker
 
@@ -89,7 +89,7 @@ def train(params: Params, worker: Worker) -> str | None:
         params, x_train, None if labels is None else torch.from_numpy(labels).to(device),
         training_masks(params, worker.root), worker, max(player.turns for player in players),
     )  # fmt: skip
-    show, served = Samples(params, system.verbs[0], worker.root, device, prior), system.keeps[0].net
+    show, shown = Samples(params, system.verbs[0], worker.root, device, prior), system.keeps[0].net
     samples: dict[str, bytes] = {}  # every grid so far, as PNG
     if worker.resume:
         samples = {grid.name: grid.read_bytes() for grid in sorted((worker.resume / "samples").glob("*.png"))}
@@ -127,8 +127,11 @@ def train(params: Params, worker: Worker) -> str | None:
         folder = None
         if worker.rank == 0:
             folder = worker.scratch
+            if isinstance(system, Scorer):
+                system.remember()
             if epoch % params.train.sample_every == 0 or last == params.train.steps:
-                samples[f"{last:07d}.png"] = png(show.picture(averages.get(served, system.nets[served])))
+                with served(averages.get(shown, system.nets[shown])) as net:
+                    samples[f"{last:07d}.png"] = png(show.picture(net))
             with checkpoint.writing(last):
                 for file, noted in past.write(folder.with_name("states")):
                     worker.keep_state(file)
@@ -136,7 +139,8 @@ def train(params: Params, worker: Worker) -> str | None:
                 config = model_config(params, worker, perceptual, state, prior)
                 if "score" in system.verbs and last == params.train.steps:
                     val = load_split(worker.root / paths.PREPARED, "val")
-                    config["normal"] = quantiles(scores_of(system.nets["D"], val, device))
+                    with served(system.nets["D"]) as D:
+                        config["normal"] = calibration(D, val, device)
                 (folder / "samples").mkdir(parents=True, exist_ok=True)
                 for name, picture in samples.items():
                     (folder / "samples" / name).write_bytes(picture)

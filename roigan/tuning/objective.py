@@ -19,7 +19,7 @@ from roigan.config import Objective, Params, changed
 from roigan.config.tuning import BLOCKS, FIXED
 from roigan.corruptions.cache import load_cache
 from roigan.errors import UserError
-from roigan.evaluation import completion
+from roigan.evaluation import completion, detection, foreign
 from roigan.evaluation.exam import Exam
 from roigan.evaluation.methods import whole
 from roigan.evaluation.metrics.records import METRICS, worst
@@ -27,6 +27,7 @@ from roigan.evaluation.verbs import VERBS, measure
 from roigan.features.network import load_features
 from roigan.files import paths
 from roigan.images.arrays import load_split
+from roigan.systems.by_name import SYSTEMS
 from roigan.systems.model import Model
 
 WORST = 1e6
@@ -51,6 +52,13 @@ def check(params: Params) -> None:
     for objective in tune.objectives:
         if objective.mask and objective.mask not in params.masks.evaluate:
             raise UserError(f"tune.objectives: mask {objective.mask} is not in masks.evaluate")
+        if objective.set and SYSTEMS[params.model.system].verbs[0] != "score":
+            raise UserError(f"tune.objectives: set is for systems that score, not {params.model.system}")
+        if objective.set and objective.set not in foreign.MAKERS:
+            raise UserError(
+                f"tune.objectives: set {objective.set} is not made of validation images; those are "
+                f"{', '.join(foreign.MAKERS)}"
+            )
     metrics = {objective.metric for objective in tune.objectives}
     if "control" in metrics and params.model.system != "roigan":
         raise UserError(f"tune.objectives: {params.model.system} has no controls to read")
@@ -112,19 +120,23 @@ def scores(folder: Path, terms: Mapping[str, float], own: Params, root: Path) ->
     folder: its model; terms: the losses of its last epoch; own: its parameters.
     """
     objectives, table = own.tune.objectives, pd.DataFrame()
+    sets = {objective.set for objective in objectives if objective.set}
     masks: dict[str, Tensor] = {
         objective.mask: load_cache(root / paths.MASKS / f"{objective.mask}.npz")
         for objective in objectives
         if objective.mask
     }
-    if masks:
+    if masks or sets:
         device = "cuda" if own.train.use_gpu else "cpu"
         model = Model.load(folder).to(device)
         few = own.evaluate.model_copy(update={"limit": own.tune.images})
-        val, features = (
-            load_split(root / paths.PREPARED, "val"),
-            load_features(root / paths.JUDGE).to(device),
-        )
+        val = load_split(root / paths.PREPARED, "val")
+    if sets:
+        made = foreign.made(val[: own.tune.images], own.evaluate.seed)
+        spoilt = {name: made[name] for name in sorted(sets)}
+        table = detection.measure({"trial": detection.own(own, model)}, val, spoilt, few, "trial").table
+    elif masks:
+        features = load_features(root / paths.JUDGE).to(device)
         if own.evaluate.whole:  # G's own image is what counts
             table = completion.measure({}, val, masks, features, few, {"trial": whole(model)}).table
         else:
@@ -133,13 +145,14 @@ def scores(folder: Path, terms: Mapping[str, float], own: Params, root: Path) ->
                 lambda verb: {"trial": VERBS[verb].own(params, model)},
                 Exam(val, masks, features, params, model),
             ).table
+    if len(table):
         table = table[table["method"] == "trial"].set_index("mask")
-    return {
-        objective.name: (
-            float(table[objective.metric][objective.mask]) if objective.mask else unread(terms, own)
-        )
-        for objective in objectives
-    }
+
+    def measured(objective: Objective) -> float:
+        under = objective.under
+        return float(table[objective.metric][under]) if under else unread(terms, own)
+
+    return {objective.name: measured(objective) for objective in objectives}
 
 
 def unread(terms: Mapping[str, float], params: Params) -> float:

@@ -23,6 +23,14 @@ class PastParams(Block):
     """Of the bank that is drawn once; the training draws from it."""
     far: Share = 0.0
     """Share of the bank that is no past of anything but uniform noise: it marks the far field (ours)."""
+    near: Share = 0.0
+    """Share of the bank that is training images, spoilt: bent, cut, joined, turned (ours)."""
+
+    @model_validator(mode="after")
+    def _some_past(self) -> PastParams:
+        if self.far + self.near >= 1:
+            raise ValueError(f"far {self.far:g} and near {self.near:g} leave no past; their sum is below 1")
+        return self
 
 
 class HistoryADModel(CriticModel):
@@ -34,6 +42,9 @@ class HistoryADModel(CriticModel):
     centre: Literal["affine", "none"] = "affine"
     """A Wasserstein critic has neither zero nor scale. affine: its last layer is scaled and shifted so that
     the mean score is 1/2 on training images and -1/2 on anomalies (ours); none: as it is (the slides)."""
+    memory: Annotated[int, Field(ge=0)] = 0
+    """0: the score is -D(x) (the slides). Else the squared distance, in D's last hidden layer, to the nearest
+    of so many training images (ours). Their features are part of the model."""
     past: PastParams = PastParams()
 
     @property

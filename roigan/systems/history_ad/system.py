@@ -19,9 +19,9 @@ from roigan.game import Batch, Player, Terms
 from roigan.images.arrays import normalise
 from roigan.losses import adversarial
 from roigan.systems.history_ad import past
+from roigan.systems.history_ad.detector import Detector
 from roigan.systems.interface import CriticLoss, Given, Kept
 from roigan.systems.states import mean_state, weights
-from roigan.systems.wgan.networks import Critic
 
 CENTRED_ON = 2000  # images of either kind at most
 
@@ -29,7 +29,7 @@ CENTRED_ON = 2000  # images of either kind at most
 class HistoryAD(CriticLoss):
     """The detector, its losses, and its only player."""
 
-    networks: ClassVar[dict[str, type[nn.Module]]] = {"D": Critic}
+    networks: ClassVar[dict[str, type[nn.Module]]] = {"D": Detector}
     keeps: ClassVar[tuple[Kept, ...]] = (Kept("D", averaged=False),)
     verbs: ClassVar[tuple[str, ...]] = ("score",)
     title: ClassVar[str] = "HistoryAD"
@@ -40,15 +40,20 @@ class HistoryAD(CriticLoss):
         self.params, model = params, params.model
         if given.prior is None or not given.past:
             raise UserError("history_ad needs a prior with a past: set prior.train.history.states")
-        D = Critic(params.data.image_size, params.data.channels, model)
+        if model.memory > len(given.images):
+            raise UserError(
+                f"model.memory is {model.memory}, but there are {len(given.images)} training images"
+            )
+        D = Detector(params.data.image_size, params.data.channels, model)
         q = weights(len(given.past), model.past.start, model.past.decay)
         if model.begin == "mean":
-            D.load_state_dict(mean_state(given.past, "D", q))
+            D.load_state_dict(D.state_dict() | mean_state(given.past, "D", q))
         elif model.begin == "last":
-            D.load_state_dict(given.past[-1].nets["D"])
+            D.load_state_dict(D.state_dict() | given.past[-1].nets["D"])
         generator = torch.Generator().manual_seed(params.train.seed)
         prior = given.prior
-        self.bank = past.bank(prior.G, given.past, prior.sizes.noise, q, model.past, generator)
+        self.bank = past.bank(prior.G, given.past, prior.sizes.noise, q, model.past, given.images, generator)
+        self.D, self.remembered = D, given.images[: model.memory]
         if model.centre == "affine":
             x = normalise(given.images[:CENTRED_ON].movedim(-1, 1))  # [N, C, S, S]
             drawn = torch.randperm(len(self.bank), generator=generator)[:CENTRED_ON]
@@ -60,6 +65,10 @@ class HistoryAD(CriticLoss):
         train = self.params.train
         optimizer = torch.optim.Adam(self.nets["D"].parameters(), lr=train.lr_d, betas=train.betas)
         return [Player("D", ["D"], self.loss, optimizer, train.turns_d)]
+
+    def remember(self) -> None:
+        """The memory, where there is one, is that of the features as they are now."""
+        self.D.remember(normalise(self.remembered.movedim(-1, 1)))
 
     def loss(self, nets: SimpleNamespace, batch: Batch) -> Terms:
         """E D(y) - E D(x) + bound * E d(D, [-1, 1])^2 over x and y, y from the bank; or the log loss."""

@@ -109,3 +109,15 @@ class Critic(nn.Module):
         """image: [B, C, S, S]; no image's value depends on the others."""
         value: Tensor = self.layers(image)
         return value.float()
+
+    @property
+    def head(self) -> nn.Linear:
+        """The layer whose output is the value."""
+        return [layer for layer in self.modules() if isinstance(layer, nn.Linear)][-1]
+
+    def hidden(self, image: Tensor) -> Tensor:
+        """image: [B, C, S, S] -> what the head reads [B, F]."""
+        (ladder,) = [net for net in self.modules() if self.head in net.children()]
+        for layer in list(ladder.children())[:-1]:
+            image = layer(image)
+        return image
