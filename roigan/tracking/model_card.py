@@ -14,6 +14,7 @@ TERMS = {
     "photos": "photographs that scikit-image and scikit-learn distribute; their terms are in those packages",
     "digits": "scikit-learn's copy of the UCI optical digits (CC BY 4.0)",
     "drawn": "faces of nobody, drawn by this project; no terms",
+    "numbers": "digits of MNIST (CC BY-SA 3.0) on photographs that scikit-image and scikit-learn distribute",
     "folder": "pictures of the user's own; whoever trained the model knows their terms",
     "celeba": "CelebA: non-commercial research only; the people shown have not been asked",
     "mnist": "MNIST (CC BY-SA 3.0)",
