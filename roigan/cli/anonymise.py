@@ -103,7 +103,7 @@ def listed(found: Found, first: int, tracks: list[Track | None]) -> list[str]:
     lost, lines = found.lost(), []
     for number, track in enumerate(found.tracks):
         begin = first + track.first
-        y, x, side = track.raw[track.found.index(True)]
+        y, x, side, _ = track.raw[track.found.index(True)]
         line = f"face {number + 1}: frames {begin}-{begin + len(track.raw) - 1}, "
         line += f"first found at {x:.0f},{y:.0f}, {side:.0f} pixels wide"
         if number in lost:

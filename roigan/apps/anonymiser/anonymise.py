@@ -25,7 +25,7 @@ from roigan.inference.inpaint import Window, bounds, controls, cut, paste
 from roigan.systems.model import Model
 
 SIDE = 1.7  # of the model's window, in sides of a box: it sees some of hair and neck around the disc
-RAISED = 0.14  # how far its centre lies above the box's, in sides: as in the faces it was trained on
+RAISED = 0.15  # how far its centre lies above the box's, in sides: as in the faces it was trained on
 
 
 class Look(NamedTuple):

@@ -12,7 +12,7 @@ from skimage.data import lbp_frontal_face_cascade_filename
 from skimage.feature import Cascade
 
 from roigan.apps.anonymiser.films import natural
-from roigan.apps.anonymiser.tracks import HOLD, Box
+from roigan.apps.anonymiser.tracks import HOLD, Box, overlaps
 from roigan.errors import UserError, brief
 from roigan.image_io.lossless import as_channels, look, read_mask, shape_of
 from roigan.image_io.reader import Picture
@@ -21,7 +21,9 @@ from roigan.inference.inpaint import bounds
 GROWN = 1.3  # times the side of a box: a disc of that diameter reaches from the hair to the chin
 SMALLEST = 24  # pixels: the side of the cascade's window
 LONGEST = 1280  # pixels of a frame's longer side that the cascade looks at; larger frames are shrunk
-SCALE, NEIGHBOURS = 1.1, 4  # from one size of the window to the next; windows that must agree on a face
+SCALE, STEP = 1.1, 1.5  # from one size of the cascade's window to the next; pixels from place to place
+AGREE = 0.5  # of intersection over union: windows that mean the same face
+WEAK, SURE = 2, 4  # windows that agree: to follow a face that is known; to believe in a new one
 APART = 50  # parts of a mask that lie nearer than this share of the longer side are one
 
 
@@ -62,28 +64,32 @@ class LBP:
             size = max(1, round(width / scale)), max(1, round(height / scale))
             grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
         found = self._cascade.detect_multi_scale(
-            img=grey, scale_factor=SCALE, step_ratio=1, min_size=(SMALLEST, SMALLEST),
-            max_size=grey.shape, min_neighbor_number=NEIGHBOURS,
+            img=grey, scale_factor=SCALE, step_ratio=STEP, min_size=(SMALLEST, SMALLEST),
+            max_size=grey.shape, min_neighbor_number=0, intersection_score_threshold=2,  # nothing is merged
         )  # fmt: skip
-        squares = [
-            Box((one["r"] + one["height"] / 2) * scale, (one["c"] + one["width"] / 2) * scale, side)
-            for one in found
-            if (side := max(one["width"], one["height"]) * scale)
-        ]
-        return apart(squares)
+        windows = [(one["r"] + one["height"] / 2, one["c"] + one["width"] / 2, one["width"]) for one in found]
+        return agreed(np.array(windows, np.float64).reshape(-1, 3) * scale)
 
     def region(self, frame: int, raw: Box, steady: Box, shape: tuple[int, int]) -> np.ndarray:
         """A disc around the steady box and one around the raw one: a slow box must not bare a fast face."""
         return disc(raw, shape) | disc(steady, shape)
 
 
-def apart(boxes: Sequence[Box]) -> list[Box]:
-    """Of boxes in which the centre of a smaller one lies, the largest: one face is often found twice."""
-    kept: list[Box] = []
-    for box in sorted(boxes, key=lambda box: -box.side):
-        if not any(max(abs(box.y - one.y), abs(box.x - one.x)) < one.side / 2 for one in kept):
-            kept.append(box)
-    return kept
+def agreed(windows: np.ndarray) -> list[Box]:
+    """Faces on which windows [N, (y, x, side)] agree: the mean of those around the one that most agree with.
+
+    What lies around the middle of a face that is there already is no other one.
+    """
+    boxes = []
+    while len(windows):
+        same = overlaps(windows) >= AGREE  # [N, N]
+        most = same[same.sum(1).argmax()]
+        y, x, side = windows[most].mean(0).tolist()
+        if (votes := int(most.sum())) >= WEAK:
+            boxes.append(Box(y, x, side, votes >= SURE))
+        inside = np.abs(windows[:, :2] - (y, x)).max(1) < side / 2
+        windows = windows[~(most | inside)]
+    return boxes
 
 
 def disc(box: Box, shape: tuple[int, int]) -> np.ndarray:

@@ -25,6 +25,8 @@ class Box(NamedTuple):
     x: float
     """Its centre."""
     side: float
+    sure: bool = True
+    """Whether it is enough to believe in a face; else it only follows one."""
 
 
 class Track(NamedTuple):
@@ -63,12 +65,14 @@ def _touches(box: Box, shape: tuple[int, int]) -> bool:
 
 
 def follow(found: Sequence[Sequence[Box]], hold: int = HOLD) -> list[Track]:
-    """The tracks in the boxes of all frames, in the order of their first ones.
+    """The tracks in the boxes of all frames, in the order of their first ones; those without any sure box are
+    no faces.
 
     hold: frames at either end; gaps of up to twice as many are filled: longer ones begin a new track.
     """
     chains = chain(found, gap=2 * hold)
-    return [_track(seen, len(found), hold) for seen in chains]
+    believed = [seen for seen in chains if any(box.sure for box in seen.values())]
+    return [_track(seen, len(found), hold) for seen in believed]
 
 
 def chain(found: Sequence[Sequence[Box]], gap: int) -> list[dict[int, Box]]:
@@ -79,11 +83,9 @@ def chain(found: Sequence[Sequence[Box]], gap: int) -> list[dict[int, Box]]:
     chains: list[dict[int, Box]] = []
     for frame, boxes in enumerate(found):
         alive = [seen for seen in chains if frame - max(seen) <= gap + 1]
-        pairs = [
-            (overlap(box, seen[max(seen)]), a, b)
-            for a, seen in enumerate(alive)
-            for b, box in enumerate(boxes)
-        ]
+        squares = np.array([seen[max(seen)][:3] for seen in alive] + [box[:3] for box in boxes])
+        shares = overlaps(squares.reshape(-1, 3))[: len(alive), len(alive) :]
+        pairs = [(share, a, b) for (a, b), share in np.ndenumerate(shares)]
         taken: dict[int, int] = {}  # box -> chain
         for share, a, b in sorted(pairs, key=lambda pair: -pair[0]):
             if share >= OVERLAP and b not in taken and a not in taken.values():
@@ -96,19 +98,18 @@ def chain(found: Sequence[Sequence[Box]], gap: int) -> list[dict[int, Box]]:
     return chains
 
 
-def overlap(a: Box, b: Box) -> float:
-    """Intersection over union."""
-    high, wide = (
-        max(0.0, min(p + a.side / 2, q + b.side / 2) - max(p - a.side / 2, q - b.side / 2))
-        for p, q in zip(a[:2], b[:2], strict=True)
-    )
-    return high * wide / (a.side**2 + b.side**2 - high * wide)
+def overlaps(squares: np.ndarray) -> np.ndarray:
+    """Intersection over union of each two of squares [N, (y, x, side)]: [N, N]."""
+    low, high = (squares[:, :2] + sign * squares[:, 2:] / 2 for sign in (-1, 1))
+    shared = (np.minimum(high[:, None], high) - np.maximum(low[:, None], low)).clip(0).prod(-1)
+    area = squares[:, 2] ** 2
+    return np.asarray(shared / (area[:, None] + area - shared))
 
 
 def _track(seen: dict[int, Box], frames: int, hold: int) -> Track:
     first, last = max(0, min(seen) - hold), min(frames - 1, max(seen) + hold)
     every = np.arange(first, last + 1)
-    known = np.array(list(seen.values()))  # [n, 3]
+    known = np.array([box[:3] for box in seen.values()])  # [n, 3]
     raw = np.stack([np.interp(every, list(seen), numbers) for numbers in known.T], 1)  # [N, 3]
     return Track(first, _boxes(raw), _boxes(smooth(raw, SIGMA)), [frame in seen for frame in every.tolist()])
 
