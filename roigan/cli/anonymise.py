@@ -67,7 +67,6 @@ def run(arguments: argparse.Namespace) -> None:
     from roigan.apps.anonymiser.films import open_film, writing_film
 
     film = open_film(arguments.source, arguments.span)
-    writing = writing_film(arguments.out, film)  # complained of before anything is looked for
     where = (
         Masks(arguments.mask, film.names, film.first, film.length)
         if arguments.mask
@@ -79,13 +78,13 @@ def run(arguments: argparse.Namespace) -> None:
     def shown(what: str) -> Any:
         return tqdm(film.read(), what, film.length or None, unit="frame")
 
-    found = find(shown("looking"), where)
-    tracks = replaced(found, arguments.keep)
-    print("\n".join(listed(found, film.first, tracks)))
-    if arguments.lost == "stop" and (lost := [number + 1 for number in found.lost() if tracks[number]]):
-        numbers = ", ".join(map(str, lost))
-        raise UserError(f"not all frames show face {numbers}, see above; mark it by --mask, or --lost cover")
-    with writing as put:
+    with writing_film(arguments.out, film) as put:  # complained of before anything is looked for
+        found = find(shown("looking"), where)
+        tracks = replaced(found, arguments.keep)
+        print("\n".join(listed(found, film.first, tracks)))
+        if arguments.lost == "stop" and (lost := [str(n + 1) for n in found.lost() if tracks[n]]):
+            faces = ", ".join(lost)
+            raise UserError(f"face {faces} is not found in all frames, see above; --mask, or --lost cover")
         for picture in replace(model, shown("replacing"), where, tracks, look):
             put(picture)
 

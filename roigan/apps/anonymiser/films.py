@@ -153,11 +153,12 @@ def _as_folder(out: Path, film: Film) -> Iterator[Put]:
 def _as_video(out: Path, film: Film) -> Iterator[Put]:
     first = next(film.read())
     height, width = shape_of(first)
+    _as_rgb(first, out)
     with video.writing_video(out, film.rate, (width, height), ALTERED) as append:
+        yield lambda picture: append(_as_rgb(picture, out))
 
-        def put(picture: Picture) -> None:
-            if not isinstance(picture, Image.Image) or picture.mode not in ("RGB", "L"):
-                raise UserError(f"{out}: a video has 8-bit colour without transparency; write a folder")
-            append(picture.convert("RGB"))
 
-        yield put
+def _as_rgb(picture: Picture, out: Path) -> Image.Image:
+    if not isinstance(picture, Image.Image) or picture.mode not in ("RGB", "L"):
+        raise UserError(f"{out}: a video has 8-bit colour without transparency; write a folder")
+    return picture.convert("RGB")
