@@ -210,7 +210,7 @@ def test_a_still_film_stays_still(model: Model) -> None:
 def test_a_panned_film_gives_the_panned_result(model: Model) -> None:
     world = pixels(60, 200)
     frames = [world[:, 3 * i : 3 * i + 120] for i in range(10)]
-    boxes = [[Box(30.5, 70.25 - 3 * i, 22.6)] for i in range(10)]
+    boxes = [[Box(30.5, 70.5 - 3 * i, 22.6)] for i in range(10)]  # a window that begins at half a pixel
     results = anonymised(model, frames, Known(boxes))
     for i, result in enumerate(results):
         shared = result[:, 30 - 3 * i : 120 - 3 * i]
