@@ -14,15 +14,17 @@ import torch
 from PIL import Image, PngImagePlugin
 from skimage import data
 
-from roigan.apps.anonymiser.anonymise import Found, Look, fill, find, pieces, replace, window
+from roigan.apps.anonymiser.anonymise import Found, Look, find, pieces, replace, window
 from roigan.apps.anonymiser.detect import LBP, Masks, agreed, disc
+from roigan.apps.anonymiser.expression import expressive, wanted
 from roigan.apps.anonymiser.films import ALTERED, open_film, writing_film
 from roigan.apps.anonymiser.tracks import HOLD, Box, Track, follow, smooth
 from roigan.cli import main as cli
-from roigan.config import RoIGANModel
+from roigan.config import PaintParams, RoIGANModel
 from roigan.errors import UserError
 from roigan.image_io import matroska, video
 from roigan.image_io.lossless import read_picture
+from roigan.inference.brushes import outlines
 from roigan.systems.model import Model, save_model
 from roigan.systems.roigan.networks import Generator
 
@@ -245,12 +247,57 @@ def test_a_face_that_is_kept_stays(model: Model) -> None:
     changed = (np.asarray(result) != np.asarray(picture)).any((0, 2))
     assert not changed[:60].any()
     assert changed[60:].any()
-    assert fill(model, picture, [], []) is picture
 
 
 def test_lost_frames_are_numbered_by_face() -> None:
     tracks = follow([[Box(50, 50, 40)], [], [Box(50, 50, 40)]])
     assert Found(tracks, 3, (100, 100)).lost() == {0: [1]}
+
+
+# --- expression ---
+
+
+def test_sliders_move_towards_the_face_and_nothing_else_does(model: Model) -> None:
+    x, M = (
+        (torch.from_numpy(pixels(SIZE, SIZE)).permute(2, 0, 1)[None] / 127.5 - 1),
+        torch.zeros(1, 1, 16, 16),
+    )
+    M[..., 2:15, 2:14] = 1
+    z = model.latent(1, torch.Generator().manual_seed(0))
+    params = PaintParams()
+    asked = wanted(x[0], params)
+
+    def distance(z: torch.Tensor) -> float:
+        return float((asked.B * (outlines(model.complete(x, M, z)[0], params) - asked.v).square()).sum())
+
+    moved = expressive(model, x, M, z, 10.0)
+    changed = (moved != z)[0]
+    assert changed[8:11].any()  # sliders
+    assert not changed[:8].any()  # noise
+    assert not changed[11:].any()  # codes
+    assert moved[0, 8:11].abs().max() <= 1
+    assert distance(moved) < distance(z)
+    assert (expressive(model, x, M, z, 1e-3) - z).abs().max() < (moved - z).abs().max()
+
+
+def test_the_outlines_are_those_of_eyes_and_mouth() -> None:
+    B = wanted(torch.zeros(3, 64, 64), PaintParams()).B[0]
+    assert B.sum() == 16
+    assert B[3:7, 2:6].all()
+
+
+def test_an_expression_is_read_from_the_face_and_from_no_other(model: Model) -> None:
+    where = Known([[Box(30, 30, 20), Box(30, 90, 20)]])
+    one = Image.fromarray(pixels(60, 120))
+    other = one.copy()
+    other.paste(Image.fromarray(255 - pixels(20, 20)), (80, 20))  # inside the second face
+    tracks: list[Track | None] = [*find([one], where).tracks]
+    results = [
+        np.asarray(next(iter(replace(model, [picture], where, tracks, Look(expression=10.0)))))
+        for picture in (one, other)
+    ]
+    assert np.array_equal(results[0][:, :60], results[1][:, :60])
+    assert not np.array_equal(results[0][:, 60:], results[1][:, 60:])
 
 
 # --- films ---
@@ -481,6 +528,7 @@ def _nothing(film: Path) -> None:
         (_nothing, {"--span": "0-4"}, "'0-4' is no span of frames"),
         (_nothing, {"--keep": "2"}, "--keep 2: faces have the numbers 1 to 1"),
         (_nothing, {"--c": "0,3"}, "c: slider 1 is 3, but sliders go from -1 to 1"),
+        (_nothing, {"--expression": "-1"}, "'-1' is no weight, a number of at least 0"),
         (_nothing, {"--model": "nowhere"}, "model nowhere is neither a folder nor"),
     ],
 )

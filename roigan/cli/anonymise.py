@@ -46,6 +46,13 @@ def add(commands: Any) -> None:
     )
     add("--seed", type=read_seed, default=0, metavar="N", help="of the new faces (default 0)")
     add("--c", type=read_numbers(float), metavar="C,...", help="sliders in [-1, 1] (default: drawn)")
+    add(
+        "--expression",
+        type=read_weight,
+        default=0.0,
+        metavar="E",
+        help="how much of a face's own expression is kept, which tells something of it (default 0: nothing)",
+    )
     add("--k", type=read_numbers(int), metavar="K,...", help="codes (default: drawn)")
 
 
@@ -56,6 +63,17 @@ def read_span(text: str) -> tuple[int, int]:
     if not 1 <= first <= last:
         raise argparse.ArgumentTypeError(f"{text!r} is no span of frames like 10-20, from 1")
     return first, last
+
+
+def read_weight(text: str) -> float:
+    """Of "0.5"; not negative."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is no weight, a number of at least 0")
+    return value
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -72,7 +90,10 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.mask
         else LBP(None if arguments.detector == "lbp" else Path(arguments.detector))
     )
-    model, look = load_model(arguments.model), Look(arguments.seed, arguments.c, arguments.k)
+    model, look = (
+        load_model(arguments.model),
+        Look(arguments.seed, arguments.c, arguments.k, arguments.expression),
+    )
     check_model(model, look)
 
     def shown(what: str) -> Any:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from roigan.apps.anonymiser.detect import Where
+from roigan.apps.anonymiser.expression import expressive
 from roigan.apps.anonymiser.tracks import Box, Track, follow
 from roigan.errors import UserError
 from roigan.image_io.lossless import shape_of
@@ -36,6 +37,8 @@ class Look(NamedTuple):
     """Sliders in [-1, 1], missing ones 0; None draws them from the seed."""
     k: Sequence[int] | None = None
     """Codes, likewise."""
+    expression: float = 0.0
+    """How much of a face's own expression is kept, which tells something of it; 0: none."""
 
 
 class Found(NamedTuple):
@@ -69,6 +72,8 @@ def check_model(model: Model, look: Look) -> None:
     if model.coordinates != "identity":
         raise UserError("this model changes colours alone, by which nobody becomes anonymous")
     controls(model, look.c, look.k)
+    if look.expression and not model.sliders:
+        raise UserError("--expression moves sliders, and this model has none")
 
 
 def find(frames: Iterable[Picture], where: Where) -> Found:
@@ -93,8 +98,17 @@ def replace(
         for number in range(len(tracks))
     ]
     for frame, picture in enumerate(frames):
-        there = pieces(frame, shape_of(picture), where, tracks)
-        yield fill(model, picture, there, [z[piece.number] for piece in there])
+        if not (there := pieces(frame, shape_of(picture), where, tracks)):
+            yield picture
+            continue
+        x, M = seen(model, picture, there)
+        for at, piece in enumerate(there if look.expression else []):
+            face = x[at : at + 1], M[at : at + 1]
+            z[piece.number] = expressive(model, *face, z[piece.number], look.expression)
+        y = model.complete(x, M, torch.cat([z[piece.number] for piece in there])).cpu()  # [B, C, S, S]
+        for piece, filling in zip(there, y, strict=True):
+            picture = paste(picture, piece.region, piece.where, filling)
+        yield picture
 
 
 def own_seed(seed: int, number: int) -> int:
@@ -131,19 +145,8 @@ def _nearest(number: float) -> int:
     return math.floor(number + 0.5)
 
 
-def fill(model: Model, picture: Picture, there: Sequence[Piece], z: Sequence[Tensor]) -> Picture:
-    """A frame with its faces replaced, by one z [1, Z] each; the frame itself where there is none."""
-    if not there:
-        return picture
-    x, M = seen(model, picture, there)
-    y = model.complete(x, M, torch.cat(list(z))).cpu()  # [B, C, S, S]
-    for piece, filling in zip(there, y, strict=True):
-        picture = paste(picture, piece.region, piece.where, filling)
-    return picture
-
-
 def seen(model: Model, picture: Picture, there: Sequence[Piece]) -> tuple[Tensor, Tensor]:
-    """What the model is shown: x [B, C, S, S], M [B, 1, S, S]; all regions are hidden in every window."""
+    """What is in the windows: x [B, C, S, S], M [B, 1, S, S]; all regions are hidden in each of them."""
     hidden = np.logical_or.reduce([piece.region for piece in there])
     cuts = [cut(picture, hidden, piece.where, model.image_size, model.channels) for piece in there]
     x, M = (torch.stack(tensors) for tensors in zip(*cuts, strict=True))
