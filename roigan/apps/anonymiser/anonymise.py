@@ -93,19 +93,19 @@ def replace(
 ) -> Iterator[Picture]:
     """The second pass: every frame with new faces. tracks: None for one whose face is kept."""
     sliders, codes = controls(model, look.c, look.k)
-    z = [
-        model.latent(1, torch.Generator().manual_seed(own_seed(look.seed, number)), sliders, codes)
-        for number in range(len(tracks))
-    ]
+    seeds = [own_seed(look.seed, number) for number in range(len(tracks))]
+    z = torch.cat(
+        [model.latent(1, torch.Generator().manual_seed(seed), sliders, codes) for seed in seeds]
+    )  # [faces, Z]
     for frame, picture in enumerate(frames):
         if not (there := pieces(frame, shape_of(picture), where, tracks)):
             yield picture
             continue
         x, M = seen(model, picture, there)
-        for at, piece in enumerate(there if look.expression else []):
-            face = x[at : at + 1], M[at : at + 1]
-            z[piece.number] = expressive(model, *face, z[piece.number], look.expression)
-        y = model.complete(x, M, torch.cat([z[piece.number] for piece in there])).cpu()  # [B, C, S, S]
+        numbers = [piece.number for piece in there]
+        if look.expression:
+            z[numbers] = expressive(model, x, M, z[numbers], look.expression)
+        y = model.complete(x, M, z[numbers]).cpu()  # [B, C, S, S]
         for piece, filling in zip(there, y, strict=True):
             picture = paste(picture, piece.region, piece.where, filling)
         yield picture

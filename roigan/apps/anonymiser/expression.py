@@ -9,11 +9,12 @@ buys expression and sells identity.
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from roigan.config import PaintParams
-from roigan.inference.brushes import Constraint, outlines, within
-from roigan.inference.manipulation import Canvas, paint, region
+from roigan.inference.brushes import outlines
+from roigan.inference.solver import minimise
 from roigan.systems.model import Model
 
 EYES = (3 / 8, 5 / 8, 2 / 8, 6 / 8)
@@ -24,28 +25,42 @@ STEADY = 0.2  # lam_s
 
 
 def expressive(model: Model, x: Tensor, M: Tensor, z: Tensor, e: float) -> Tensor:
-    """z [1, Z] with its sliders moved towards the expression of a face; noise and codes stay.
+    """z [B, Z] with sliders moved towards the expressions of faces; noise and codes stay.
 
-    x: [1, C, S, S] in [-1, 1], the face itself; M: [1, 1, S, S]; e: the weight of its outlines.
+    x: [B, C, S, S] in [-1, 1], the faces themselves; M: [B, 1, S, S]; e: the weight of their outlines.
     """
-    wide, moved = region(model, x, M, z)
-    noise = model.sizes[0]
-    z0, c0 = moved[:, :noise], moved[:, noise:]
+    x, M, before = (tensor.to(model.device) for tensor in (x, M, z))
+    noise, sliders = model.sizes[:2]
+    z0, c0, k = before.split([noise, sliders, before.shape[1] - noise - sliders], 1)
 
     def G(c: Tensor) -> Tensor:
-        return wide.G(torch.cat([z0.expand(len(c), -1), c], 1))
+        y: Tensor = model.G(x, M, torch.cat([z0, c, k], 1)).y
+        return y
 
-    params = PaintParams(sketch=e, lam_s=STEADY, steps=STEPS, lr=RATE)
-    asked = within([wanted(x[0].to(moved), params)], M[0].to(moved))
-    c = paint(Canvas(G, 1.0), asked, c0, params, c0).z
-    return torch.cat([z0, c, z[:, moved.shape[1] :].to(c)], 1).to(z)
+    def met(y: Tensor, c: Tensor) -> Tensor:
+        return e * distance(y, x, M)
+
+    def steady(y: Tensor, c: Tensor) -> Tensor:
+        return STEADY * (c - c0).square().mean(1)
+
+    found = minimise(G, {"expression": met, "smoothness": steady}, c0, "adam", STEPS, RATE, bound=1.0)
+    return torch.cat([z0, found.z, k], 1).to(z)
 
 
-def wanted(face: Tensor, params: PaintParams) -> Constraint:
-    """The outlines of a face [C, S, S] in the cells of eyes and mouth."""
-    v = outlines(face, params)  # [8, s, s]
-    B = torch.zeros_like(v[:1])
+def distance(y: Tensor, x: Tensor, M: Tensor) -> Tensor:
+    """|f(y) - f(x)|^2 [B], the mean over the cells of eyes and mouth that a region touches.
+
+    x, y: [B, C, S, S] in [-1, 1]; M: [B, 1, S, S]; 0 where it touches none.
+    """
+    params = PaintParams()
+    f, v = outlines(y, params), outlines(x, params)  # [B, 8, s, s]
+    B = face_cells(v) * F.adaptive_max_pool2d(M, v.shape[-1])  # [B, 1, s, s]
+    return (B * (f - v).square()).sum((1, 2, 3)) / (B.sum((1, 2, 3)) * v.shape[1]).clamp_min(1)
+
+
+def face_cells(v: Tensor) -> Tensor:
+    """1 in the cells of eyes and mouth, [1, 1, s, s]; v: [B, 8, s, s]."""
+    B, side = torch.zeros_like(v[:1, :1]), v.shape[-1]
     for above, below, left, right in (EYES, MOUTH):
-        high, wide = v.shape[1:]
-        B[:, round(above * high) : round(below * high), round(left * wide) : round(right * wide)] = 1
-    return Constraint("sketch", v, B)
+        B[..., round(above * side) : round(below * side), round(left * side) : round(right * side)] = 1
+    return B
