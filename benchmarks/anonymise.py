@@ -3,8 +3,8 @@
     python -m benchmarks.anonymise MODEL WORKSPACE PRIOR [--queries 150] [--pairs 800]
 
 MODEL: a model folder for faces; WORKSPACE: a project folder with prepared faces of its size and a judge;
-PRIOR: a model folder of whole faces with its D. Writes rows into docs/results/anonymiser.csv (`measure`, `method`,
-`value`, its standard error, `n`), those of benchmarks.anonymise_films left alone.
+PRIOR: a model folder of whole faces with its D. Writes rows into docs/results/anonymiser.csv (`measure`,
+`method`, `value`, its standard error, `n`), those of benchmarks.anonymise_films left alone.
 
 Faces are completed at the model's size, in a disc from brows to chin. Of the test faces the first are asked
 about, and all are the gallery. A matcher and a fresh D are trained on pairs of training faces (original,
@@ -235,9 +235,8 @@ def main() -> None:
             towers = matcher(made * M, learnt * M) if method != "original" else None
             fresh = detector(made, learnt, model) if method in FACES else None
         found = {
-            f"rank 1, {part}, {name}": share(recognised(embed(y * parts[part]), known[part, name]))
-            for (part, name) in known
-            if (embed := embeddings[name])
+            f"rank 1, {part}, {name}": share(recognised(embeddings[name](y * parts[part]), originals))
+            for (part, name), originals in known.items()
         }
         if towers:
             both = (embedded(net, faces * M) for net, faces in zip(towers, (y, gallery), strict=True))
