@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -184,7 +185,7 @@ def test_parts_of_a_mask_are_faces_and_nothing_else_is_generated(tmp_path: Path)
     mask[20:50, 20:40] = mask[60:80, 150:190] = 255
     mask[60:80, 192] = 255  # so near that it belongs to the other
     Image.fromarray(mask).save(tmp_path / "mask.png")
-    where = Masks(tmp_path / "mask.png", [], 1, 2)
+    where = Masks(tmp_path / "mask.png", [], 1)
     picture = Image.fromarray(pixels(100, 200))
     found = find([picture, picture], where)
     assert len(found.tracks) == 2
@@ -462,6 +463,17 @@ def _sizes(film: Path) -> None:
 
 def _one_mask_less(film: Path) -> None:
     Path("masks/4.png").unlink()
+    with video.writing_video(film / "film.mkv", 25.0, (60, 40), "") as append:
+        for n in range(6):
+            append(Image.fromarray(pixels(40, 60, n)))
+
+
+def _small(film: Path) -> None:
+    Image.new("L", (60, 39), 255).save("mask.png")
+
+
+def _pipe(film: Path) -> None:
+    os.mkfifo("pipe")
 
 
 def _no_video(film: Path) -> None:
@@ -508,6 +520,19 @@ def _nothing(film: Path) -> None:
         ),
         (_no_video, {"--in": "film.mkv"}, "film.mkv is no video that can be read"),
         (_broken, {"--in": "film.mkv"}, "film.mkv is no video that can be read"),
+        (_pipe, {"--in": "pipe"}, "pipe is neither a folder nor a file"),
+        (
+            _one_mask_less,
+            {"--in": "film.mkv", "--mask": "masks"},
+            "a mask for 5 frames, and there are more",
+        ),
+        (_small, {}, "the mask of frame 1 is 60x39 pixels, the frame 60x40"),
+        (
+            _nothing,
+            {"--out": "o.avi"},
+            "a video is written as .mkv or .mp4, else",
+        ),
+        (_nothing, {"--out": "o.png"}, "a video is written as .mkv or .mp4, else a folder"),
         (_nothing, {"--out": "masks"}, "masks exists already; name another place"),
         (_odd, {"--out": "o.mkv", "--mask": None}, "videos have even sides, and the frames are 60x41"),
         (_sizes, {}, "frame 3 is 60x41, the ones before it 60x40"),

@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     film = open_film(arguments.source, arguments.span)
     where = (
-        Masks(arguments.mask, film.names, film.first, film.length)
+        Masks(arguments.mask, film.names, film.first)
         if arguments.mask
         else LBP(None if arguments.detector == "lbp" else Path(arguments.detector))
     )
@@ -134,6 +134,7 @@ def listed(found: Found, first: int, tracks: list[Track | None]) -> list[str]:
 
 def runs(frames: list[int]) -> str:
     """Of [3, 4, 5, 9]: "3-5, 9"."""
-    starts = [frame for frame in frames if frame - 1 not in frames]
-    ends = [frame for frame in frames if frame + 1 not in frames]
+    every = set(frames)
+    starts = [frame for frame in frames if frame - 1 not in every]
+    ends = [frame for frame in frames if frame + 1 not in every]
     return ", ".join(f"{a}-{b}" if b > a else f"{a}" for a, b in zip(starts, ends, strict=True))

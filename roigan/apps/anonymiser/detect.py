@@ -103,27 +103,25 @@ class Masks:
 
     hold = 0
 
-    def __init__(self, path: Path, names: Sequence[str], first: int, count: int) -> None:
+    def __init__(self, path: Path, names: Sequence[str], first: int) -> None:
         """path: a mask file, or a folder of them: paired by name with a folder's pictures, by order with the
-        frames of a video. UserError where some are missing."""
+        frames of a video, of which `first` (from 1) is asked about first. UserError where some are missing.
+        """
         if not path.exists():
             raise UserError(f"--mask {path} does not exist")
-        self._files, self._mask = [path], None
+        self._path, self._files = path, list[Path]()
         if not path.is_dir():
             self._mask = read_mask(path)
-            return
-        files = natural(path)
-        if names:
-            stems = {file.stem: file for file in files}
+        elif names:
+            stems = {file.stem: file for file in natural(path)}
             if alone := [name for name in names if name not in stems]:
-                raise UserError(f"{len(alone)} of {count} frames have no mask in {path}: {alone[0]}, for one")
+                raise UserError(
+                    f"{len(alone)} of {len(names)} frames have no mask in {path}: {alone[0]}, for one"
+                )
             self._files = [stems[name] for name in names]
         else:
-            self._files = files[first - 1 :][:count]
-            if len(self._files) < count:
-                raise UserError(
-                    f"{path} has {len(files)} masks, but frame {first + count - 1} needs one, too"
-                )
+            self._files = natural(path)[first - 1 :]
+        self._last: tuple[int, dict[Box, np.ndarray]] = -1, {}
 
     def boxes(self, frame: int, picture: Picture) -> list[Box]:
         """Squares whose discs would hold the parts of the mask."""
@@ -134,22 +132,25 @@ class Masks:
         return self._parts(frame, shape)[raw]
 
     def _parts(self, frame: int, shape: tuple[int, int]) -> dict[Box, np.ndarray]:
-        """Parts of the mask of a frame, bool [H, W] each."""
-        mask = self._mask
-        if mask is None:
-            if frame >= len(self._files):
-                raise UserError(f"frame {frame + 1} has no mask: there are {len(self._files)}")
-            mask = read_mask(self._files[frame])
-        if mask.shape != shape:
-            file = self._files[min(frame, len(self._files) - 1)]
-            raise UserError(
-                f"the mask {file} is {mask.shape[1]}x{mask.shape[0]} pixels, the frames {shape[1]}x{shape[0]}"
-            )
-        reach = max(1, max(shape) // APART)
-        joined = cv2.dilate(mask.astype(np.uint8), np.ones((reach, reach), np.uint8))
-        count, labels = cv2.connectedComponents(joined)
-        parts = [mask & (labels == label) for label in range(1, count)]
-        return {_around(part): part for part in parts}
+        """Parts of the mask of a frame, bool [H, W] each; those of the last frame are remembered."""
+        if frame != self._last[0]:
+            mask = self._read(frame)
+            if mask.shape != shape:
+                mine, frames = (f"{width}x{height}" for height, width in (mask.shape, shape))
+                raise UserError(f"the mask of frame {frame + 1} is {mine} pixels, the frame {frames}")
+            reach = max(1, max(shape) // APART)
+            joined = cv2.dilate(mask.astype(np.uint8), np.ones((reach, reach), np.uint8))
+            count, labels = cv2.connectedComponents(joined)
+            parts = [mask & (labels == label) for label in range(1, count)]
+            self._last = frame, {_around(part): part for part in parts}
+        return self._last[1]
+
+    def _read(self, frame: int) -> np.ndarray:
+        if not self._path.is_dir():
+            return self._mask
+        if frame >= len(self._files):
+            raise UserError(f"{self._path} has a mask for {len(self._files)} frames, and there are more")
+        return read_mask(self._files[frame])
 
 
 def _around(part: np.ndarray) -> Box:

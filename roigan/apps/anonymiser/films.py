@@ -15,6 +15,7 @@ from PIL import Image
 from roigan.errors import UserError
 from roigan.files.atomic import writing
 from roigan.image_io import video
+from roigan.image_io.decode import is_picture
 from roigan.image_io.lossless import fit_format, read_picture, save_picture, shape_of
 from roigan.image_io.metadata import NOTE
 from roigan.image_io.reader import Picture
@@ -24,6 +25,8 @@ ALTERED = "Altered: faces in this film were replaced by generated ones (roigan a
 RATE = 25.0  # frames per second of a video that is made of a folder
 SEEN = ("icc_profile", "gamma", "transparency")
 """Of what a file says beside its pixels: without it they would look otherwise."""
+OTHERS = (".avi", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".ts")
+"""Of names that mean no folder."""
 Put = Callable[[Picture], None]
 
 
@@ -46,6 +49,8 @@ def open_film(path: Path, span: tuple[int, int] | None = None) -> Film:
     """A folder or video; span: its first and last frame, from 1. UserError where there are no such frames."""
     if not path.exists():
         raise UserError(f"{path} does not exist")
+    if not (path.is_dir() or path.is_file()):
+        raise UserError(f"{path} is neither a folder nor a file")
     first, last = span or (1, None)
     if path.is_dir():
         files = natural(path)
@@ -125,9 +130,9 @@ def writing_film(out: Path, film: Film) -> AbstractContextManager[Put]:
         if not codec.lossless:
             print(f"note: {out}: {codec.name} alters every pixel a little; .mkv alters none", file=sys.stderr)
         return _as_video(out, film)
-    if ending and not film.path.is_dir():
-        known = " and ".join(video.CODECS)
-        raise UserError(f"--out {out}: videos are written as {known}; a folder is a name without ending")
+    if ending in OTHERS or is_picture(out.name):
+        known = " or ".join(video.CODECS)
+        raise UserError(f"--out {out}: a video is written as {known}, else a folder of PNG files is meant")
     return _as_folder(out, film)
 
 

@@ -82,8 +82,9 @@ def chain(found: Sequence[Sequence[Box]], gap: int) -> list[dict[int, Box]]:
     """
     chains: list[dict[int, Box]] = []
     for frame, boxes in enumerate(found):
-        alive = [seen for seen in chains if frame - max(seen) <= gap + 1]
-        squares = np.array([seen[max(seen)][:3] for seen in alive] + [box[:3] for box in boxes])
+        alive = [seen for seen in chains if frame - next(reversed(seen)) <= gap + 1]
+        last = [next(reversed(seen.values())) for seen in alive]
+        squares = np.array([box[:3] for box in (*last, *boxes)])
         shares = overlaps(squares.reshape(-1, 3))[: len(alive), len(alive) :]
         pairs = [(share, a, b) for (a, b), share in np.ndenumerate(shares)]
         taken: dict[int, int] = {}  # box -> chain
