@@ -251,7 +251,7 @@ def test_a_face_that_is_kept_stays(model: Model) -> None:
 
 def test_lost_frames_are_numbered_by_face() -> None:
     tracks = follow([[Box(50, 50, 40)], [], [Box(50, 50, 40)]])
-    assert Found(tracks, 3, (100, 100)).lost() == {0: [1]}
+    assert Found(tracks, (100, 100)).lost() == {0: [1]}
 
 
 # --- expression ---
