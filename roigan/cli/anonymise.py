@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from roigan.cli.arguments import MODEL, command, read_numbers, read_seed
+from roigan.cli.arguments import MODEL, command, read_numbers, read_seed, read_span, read_weight
 from roigan.cli.load import load_model
 from roigan.errors import UserError
 
@@ -54,26 +53,6 @@ def add(commands: Any) -> None:
         help="how much of a face's own expression is kept, which tells something of it (default 0: nothing)",
     )
     add("--k", type=read_numbers(int), metavar="K,...", help="codes (default: drawn)")
-
-
-def read_span(text: str) -> tuple[int, int]:
-    """Of "10-20"."""
-    numbers = re.fullmatch(r"(\d+)-(\d+)", text)
-    first, last = (int(number) for number in numbers.groups()) if numbers else (0, 0)
-    if not 1 <= first <= last:
-        raise argparse.ArgumentTypeError(f"{text!r} is no span of frames like 10-20, from 1")
-    return first, last
-
-
-def read_weight(text: str) -> float:
-    """Of "0.5"; not negative."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1e6:
-        raise argparse.ArgumentTypeError(f"{text!r} is no weight, a number of at least 0")
-    return value
 
 
 def run(arguments: argparse.Namespace) -> None:
