@@ -82,6 +82,24 @@ def read_context(text: str) -> float:
     return value
 
 
+def read_span(text: str) -> tuple[int, int]:
+    numbers = re.fullmatch(r"(\d+)-(\d+)", text)
+    first, last = (int(number) for number in numbers.groups()) if numbers else (0, 0)
+    if not 1 <= first <= last:
+        raise argparse.ArgumentTypeError(f"{text!r} is no span of frames like 10-20, from 1")
+    return first, last
+
+
+def read_weight(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is no weight, a number of at least 0")
+    return value
+
+
 # --- files to be written: UserError where a name is no such file's, or the file is there ---
 
 
