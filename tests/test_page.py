@@ -99,9 +99,9 @@ def open_file(page: Any, name: str, content: bytes, says: str = "300 × 200") ->
 
 
 def settled(page: Any) -> None:
-    """Waits for the exact result of the present state."""
-    for _ in range(300):
-        if evaluate(page, "results", "isSettled()"):
+    """Waits for the exact result of the present state, and for what is under way, which may make another."""
+    for _ in range(600):
+        if evaluate(page, "results", "isSettled()") and not evaluate(page, "say", "isBusy()"):
             return
         page.wait_for_timeout(50)
     raise AssertionError("no result has come")
