@@ -521,6 +521,22 @@ def test_undo_ends_a_search_and_redo_begins_it_again(tab: Tab) -> None:
     assert region["c"] != before["c"]
 
 
+def test_a_stroke_waits_for_generate(tab: Tab) -> None:
+    page = tab()
+    open_file(page, "a.png", file_of("RGB", HEIGHT, WIDTH))
+    page.locator("#live").uncheck()
+    for corner in (50, 140):  # two regions
+        page.keyboard.press("n")
+        page.keyboard.press("r")
+        pull(page, (corner, 50), (corner + 60, 110))
+        page.keyboard.press("c")
+        pull(page, (corner + 20, 70), (corner + 40, 80))
+    assert [region["paint"]["pending"] for region in state(page)["regions"]] == [True, True]
+    page.click("#generate")
+    settled(page)
+    assert all(region["paint"]["path"] for region in state(page)["regions"])
+
+
 def test_what_cannot_be_painted_has_not_been_done(tab: Tab) -> None:
     page = tab()
     open_file(page, "a.png", file_of("RGB", HEIGHT, WIDTH))
