@@ -111,6 +111,14 @@ def test_the_stroke_is_met_and_nothing_moves_outside(editor: Editor, body: dict[
         assert (y[~outside] != x[~outside]).any()
 
 
+def test_a_stroke_beside_the_region_is_refused(editor: Editor, body: dict[str, Any]) -> None:
+    beside = STROKE | {"points": [[50, 10], [52, 30]], "size": 3}
+    answer = editor.post("/api/paint", body | {"strokes": [beside]})
+    assert (answer.status_code, answer.json()) == (400, {"error": "no stroke lies in the region"})
+    half = editor.post("/api/paint", body | {"strokes": [STROKE, beside], "steps": 1}).json()
+    assert half["found"] == editor.post("/api/paint", body | {"steps": 1}).json()["found"]
+
+
 def test_a_later_search_begins_where_the_region_stands(editor: Editor, body: dict[str, Any]) -> None:
     found = editor.post("/api/paint", body | {"steps": 20}).json()["found"][0]
     begin = {"z0": found["z0"], "c": found["c"]}
@@ -194,4 +202,7 @@ def test_sketches_are_one_drawing_and_warps_begin_at_their_point() -> None:
     image = torch.rand(3, SIZE, SIZE, generator=torch.Generator().manual_seed(0)) * 2 - 1
     moved, *_, drawn = asked(lines, Window(0, 0, SIZE), image, PARAMS)
     assert drawn.brush == "sketch"
+    both = [asked([line], Window(0, 0, SIZE), image, PARAMS)[0].B for line in lines[::2]]
+    assert torch.equal(drawn.B, torch.maximum(*both))
+    assert not torch.equal(*both)
     assert torch.equal(moved.v[:, 5:8, 8:11], image[:, 5:8, 5:8])

@@ -99,9 +99,9 @@ def open_file(page: Any, name: str, content: bytes, says: str = "300 × 200") ->
 
 
 def settled(page: Any) -> None:
-    """Waits for the exact result of the present state."""
-    for _ in range(300):
-        if evaluate(page, "results", "isSettled()"):
+    """Waits for the exact result of the present state, and for what is under way, which may make another."""
+    for _ in range(600):
+        if evaluate(page, "results", "isSettled()") and not evaluate(page, "say", "isBusy()"):
             return
         page.wait_for_timeout(50)
     raise AssertionError("no result has come")
@@ -519,6 +519,22 @@ def test_undo_ends_a_search_and_redo_begins_it_again(tab: Tab) -> None:
     (region,) = state(page)["regions"]
     assert not region["paint"]["pending"]
     assert region["c"] != before["c"]
+
+
+def test_a_stroke_waits_for_generate(tab: Tab) -> None:
+    page = tab()
+    open_file(page, "a.png", file_of("RGB", HEIGHT, WIDTH))
+    page.locator("#live").uncheck()
+    for corner in (50, 140):  # two regions
+        page.keyboard.press("n")
+        page.keyboard.press("r")
+        pull(page, (corner, 50), (corner + 60, 110))
+        page.keyboard.press("c")
+        pull(page, (corner + 20, 70), (corner + 40, 80))
+    assert [region["paint"]["pending"] for region in state(page)["regions"]] == [True, True]
+    page.click("#generate")
+    settled(page)
+    assert all(region["paint"]["path"] for region in state(page)["regions"])
 
 
 def test_what_cannot_be_painted_has_not_been_done(tab: Tab) -> None:

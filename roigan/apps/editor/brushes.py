@@ -39,12 +39,12 @@ def paint(model: Model, given: Paint) -> dict[str, Any]:
     strokes = asked(lines, Window(given.top, given.left, given.side), before, params)
     at = _first(model, given, z0, params) if given.at is None else _resumed(given.at, z0)
     at, found = advance(canvas, within(strokes, M[0].to(before)), at, params, z0)
+    moments = {name: getattr(at, name).double().tolist() for name in ("z", "m", "v")}
+    terms = [{name: float(term[i]) for name, term in found.terms.items()} for i in range(len(found.z))]
+    costs = [{"cost": float(loss), "terms": own} for loss, own in zip(found.loss, terms, strict=True)]
     return {
-        "at": {"z": _rows(at.z), "m": _rows(at.m), "v": _rows(at.v), "t": at.t},
-        "found": [
-            point(model, z) | {"cost": float(found.loss[i]), "terms": _shares(found.terms, i)}
-            for i, z in enumerate(found.z)
-        ],
+        "at": moments | {"t": at.t},
+        "found": [point(model, z) | cost for z, cost in zip(found.z, costs, strict=True)],
         "start": point(model, z0[0]),
         "y": text(strip(found.images)),
     }
@@ -76,19 +76,8 @@ def _first(model: Model, given: Paint, z0: Tensor, params: PaintParams) -> Adam:
 
 def _resumed(at: Moments, z0: Tensor) -> Adam:
     """After the steps of an earlier request."""
-    rows = (at.z, at.m, at.v)
-    if {len(each) for each in rows} != {len(at.z)} or {len(row) for each in rows for row in each} != {
-        z0.shape[1]
-    }:
-        raise UserError(f"at: z, m and v are as many lists as there are candidates, of {z0.shape[1]} numbers")
+    rows, numbers = (at.z, at.m, at.v), z0.shape[1]
+    if any(len(each) != len(at.z) or any(len(row) != numbers for row in each) for each in rows):
+        raise UserError(f"at: z, m and v are as many lists as there are candidates, of {numbers} numbers")
     z, m, v = (torch.tensor(each).to(z0) for each in rows)
     return Adam(z, m, v, at.t)
-
-
-def _rows(numbers: Tensor) -> list[list[float]]:
-    rows: list[list[float]] = numbers.double().tolist()
-    return rows
-
-
-def _shares(terms: dict[str, Tensor], i: int) -> dict[str, float]:
-    return {name: float(term[i]) for name, term in terms.items()}

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { copyOf, put } from "./controls.js";
 import { Newest } from "./newest.js";
-import { decoded, fillings, live, seenBy, showRough } from "./results.js";
+import { decoded, fillings, live, seenBy, showRough, update } from "./results.js";
 import { attempt, complain, say } from "./say.js";
 import { LAM_S, amend, change, chosen, isEmpty, modelOf, now, retract, store, unpainted } from "./store.js";
 import { standing } from "./way.js";
@@ -49,13 +49,13 @@ export function addStroke(stroke) {
 export function follow(force = false) {
   const state = now(), index = state.regions.findIndex(({ paint }) => paint.pending);
   if (index < 0) return false;
-  if (live.on || force) searches.run(() => search(state, index));
+  if (live.on || force) searches.run(() => search(state, index, force));
   return true;
 }
 
 const stale = (state) => state.regions !== now().regions;
 
-async function search(state, index) {
+async function search(state, index, force) {
   if (stale(state)) return;
   say("Painting …");
   const { paint } = state.regions[index];
@@ -64,6 +64,7 @@ async function search(state, index) {
   if (!found) return retract(state); // what was refused has not been done
   offered = { strokes: paint.strokes, ...found };
   amend(state, index, standing({ ...paint, pending: false, path: { start: found.start, end: found.candidates[0], t: 1 } }));
+  if (force) follow(true) || update(true);
 }
 
 /** Steps towards the strokes, shown as they come: where they began, and the best of every candidate by cost. */

@@ -6,7 +6,7 @@
 
 export const HUES = 8;
 const LONGEST = 500;
-export const LAM_S = 1; // smoothness: at 5, as in the paper, a stroke on a region is met by half
+export const LAM_S = 1; // smoothness, lower than the paper's 5: docs/editor.md has what it does
 
 export const store = {
   picture: null, // {sha256, width, height, mode, depth, formats, notes, name}

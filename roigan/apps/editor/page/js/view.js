@@ -141,7 +141,7 @@ function paint() {
   paintTool();
 }
 
-/** A stroke as dots in its colour, cased in white; while it is drawn, in its width. */
+/** A stroke as dots in its colour, cased in white or black; while it is drawn, in its width. */
 function paintStroke(stroke) {
   const { brush, points, size, colour } = stroke, [x, y] = points[0];
   const ink = brush === "colour" ? `rgb(${colour.join()})` : "#000";
@@ -155,7 +155,8 @@ function paintStroke(stroke) {
       context.strokeRect(x - Math.floor(size / 2), y - Math.floor(size / 2), size, size);
     }
   }
-  for (const [width, paint] of [[6, "#fff"], [4, ink]]) {
+  const bright = brush === "colour" && colour[0] + 2 * colour[1] + colour[2] > 512;
+  for (const [width, paint] of [[6, bright ? "#000" : "#fff"], [4, ink]]) {
     context.setLineDash([0, 7 / view.zoom]);
     line(points, width / view.zoom, paint);
   }
