@@ -34,7 +34,7 @@ class Painter:
         self.sliders, self.codes, self.values = 3, 2, 4
         self.seen: list[tuple[torch.Tensor, torch.Tensor]] = []
 
-    def latent(self, n: int, generator: torch.Generator, c: Any = None, k: Any = None) -> Tensor:
+    def latent(self, n: int, generator: torch.Generator, *controls: Any) -> Tensor:
         return torch.zeros(n, 1)
 
     def complete(self, x: Tensor, M: Tensor, z: Tensor) -> Tensor:
