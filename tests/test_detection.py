@@ -9,6 +9,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from torch import Tensor
 
 from roigan.config import EvaluateParams, Gate
+from roigan.evaluation import detectors as detectors_module
 from roigan.evaluation import foreign
 from roigan.evaluation.bootstrap import Ranked, ranked_deviation
 from roigan.evaluation.detection import COLUMNS, measure
@@ -157,6 +158,16 @@ def test_a_plane_knows_what_lies_in_it() -> None:
     assert isinstance(inside, Tensor)
     assert isinstance(outside, Tensor)
     assert inside.max() < outside.min() / 10
+
+
+def test_a_plane_is_the_same_from_either_side() -> None:
+    """Few images of many pixels: the eigenvectors come from the products of images."""
+    x = torch.randn(60, 90, generator=torch.Generator().manual_seed(0))
+    x[:, 50:] *= 0.01  # a gap behind the 50th
+    tall = detectors_module._directions(x)
+    wide = torch.linalg.eigh(x.T @ x)[1][:, -50:]
+    assert tall.shape == (90, 50)
+    assert torch.allclose(tall @ tall.T, wide @ wide.T, atol=1e-3)
 
 
 def test_ink_is_one_number() -> None:
