@@ -32,21 +32,15 @@ def main() -> None:
 
 def means(rows: pd.DataFrame, against: str, random: np.random.Generator) -> pd.DataFrame:
     """A row per method, the best first; rows: columns project, seed, method, ap, auroc."""
-    ap, auroc = (
-        rows.pivot_table(index=["project", "seed"], columns="method", values=metric)
-        for metric in ("ap", "auroc")
-    )
+    keys = ["project", "seed"]
+    ap, auroc = (rows.pivot_table(index=keys, columns="method", values=name) for name in ("ap", "auroc"))
     found = []
     for method in ap.columns:
         own = ap[method].dropna()
         low, high = interval(own, random)
         row = {"method": method, "digits": own.index.get_level_values("project").nunique(), "n": len(own)}
-        row |= {
-            "ap": over_digits(own),
-            "low": low,
-            "high": high,
-            "auroc": over_digits(auroc[method].dropna()),
-        }
+        row |= {"ap": over_digits(own), "low": low, "high": high}
+        row["auroc"] = over_digits(auroc[method].dropna())
         lead = (ap[against] - ap[method]).dropna()
         if method != against and len(lead):
             low, high = interval(lead, random)
