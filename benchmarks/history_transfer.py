@@ -3,7 +3,7 @@
     python -m benchmarks.history_transfer docs/results/history-transfer.csv FOLDER...
 
 Folders and variants are those of `benchmarks.history_ad`. What Ray Tune seeks is `ap_spoilt`; `ap_anomalous`
-is on test images, at most 3,000 normal ones and 333 anomalies. Prints the rank correlation of the two (Spearman).
+is on test images, at most 3,000 normal ones and 333 anomalies. Prints the rank correlation of the two.
 """
 
 from __future__ import annotations
