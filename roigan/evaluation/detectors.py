@@ -93,11 +93,16 @@ def pixels(images: np.ndarray) -> Tensor:
     return to_float(images).flatten(1)
 
 
+def directions(images: np.ndarray) -> Tensor:
+    """uint8 [N, S, S, C] -> float32 [N, F] of length 1: distances between these are a matter of the cosine."""
+    return F.normalize(pixels(images) + 1, dim=1)  # from black on
+
+
 def pca(train: np.ndarray) -> Detector:
     """The squared distance to the plane of the 50 directions in which training images vary most."""
     x = pixels(np.asarray(train[: NEIGHBOURS if train[0].size <= LEARNT else LEARNT]))
     mean = x.mean(0)
-    plane = _directions(x - mean)  # [F, 50]
+    plane = _strongest(x - mean)  # [F, 50]
 
     def score(images: np.ndarray) -> Tensor:
         apart = pixels(images) - mean
@@ -106,7 +111,7 @@ def pca(train: np.ndarray) -> Detector:
     return Detector(score)
 
 
-def _directions(x: Tensor) -> Tensor:
+def _strongest(x: Tensor) -> Tensor:
     """The 50 strongest eigenvectors of x^T x for x [N, F]; by way of x x^T where that is smaller."""
     if len(x) >= x.shape[1]:
         return torch.linalg.eigh(x.T @ x)[1][:, -COMPONENTS:]
@@ -160,6 +165,7 @@ def without_training(train: np.ndarray, seed: int) -> dict[str, Detector]:
     """The rivals that need nothing but the pixels of training images."""
     return {
         "nearest": nearest(train, pixels, torch.device("cpu")),
+        "cosine": nearest(train, directions, torch.device("cpu")),
         "pca": pca(train),
         "forest": forest(train, seed),
         "svm": svm(train),
