@@ -67,7 +67,7 @@ class ControlParams(Block):
 
 
 Method = Literal[
-    "fmm", "nearest", "copy", "mean", "real", "champion", "nearest feature", "pca", "forest", "svm", "ink",
+    "fmm", "nearest", "copy", "mean", "real", "champion", "nearest feature", "cosine", "pca", "forest", "svm", "ink",
     "last critic", "early critic", "mean critic", "mean of scores", "anogan", "grey", "by_lightness", "ridge",
     "nearest5", "welsh", "random",
 ]  # fmt: skip
