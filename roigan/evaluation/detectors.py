@@ -94,7 +94,7 @@ def pixels(images: np.ndarray) -> Tensor:
 
 
 def directions(images: np.ndarray) -> Tensor:
-    """uint8 [N, S, S, C] -> float32 [N, F] of length 1, distances between which are a matter of the cosine."""
+    """uint8 [N, S, S, C] -> float32 [N, F] of length 1: their distances depend on the cosine alone."""
     return F.normalize(pixels(images) + 1, dim=1)  # from black on
 
 
