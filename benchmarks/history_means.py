@@ -2,6 +2,7 @@
 
     python -m benchmarks.history_means docs/results/history-ad.csv [--set anomalous] [--against remembering]
 
+Methods that were measured on fewer images, and so at another base rate, are left out.
 A draw takes as many digits as there are, with repetition, and of each one of its seeds. `lead` is how far the
 method --against is ahead of another one, on the digits and seeds that both have been measured on.
 """
@@ -27,6 +28,7 @@ def main() -> None:
     arguments = parser.parse_args()
     rows = pd.read_csv(arguments.table)
     rows = rows[(rows["mask"] == arguments.set) & rows["project"].str.startswith(PROJECTS)]
+    rows = rows[rows["n"] == rows.groupby(["project", "seed"])["n"].transform("max")]
     print(means(rows, arguments.against, np.random.default_rng(0)).round(3).to_string(index=False))
 
 
