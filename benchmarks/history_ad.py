@@ -78,7 +78,9 @@ def measured(params: Params, names: list[str], wanted: list[str] | None = None) 
     """The variants and the rivals, all or the wanted ones, on every set, in the project that is the current
     folder."""
     splits = {split: np.asarray(load_split(paths.PREPARED, split)) for split in ("train", "test")}
-    models = {name: trained(changed(params, VARIANTS[name])) for name in names}
+    most = {"model.memory": min(REMEMBERING["model.memory"], len(splits["train"]))}
+    changes = {name: VARIANTS[name] | (most if VARIANTS[name].get("model.memory") else {}) for name in names}
+    models = {name: trained(changed(params, values)) for name, values in changes.items()}
     first = models[names[0]]
     rivals: dict[str, Detector] = without_training(splits["train"], params.evaluate.seed)
     rivals |= detection.of_the_past(params, first)

@@ -2,8 +2,8 @@
 
     python -m benchmarks.history_past docs/results/history-past.csv FOLDER...
 
-A folder is a project as `benchmarks.history_ad` has it, of images with labels. The classifier learns from
-those of training; a row `real` has what it doubts among validation images. Doubted: no class has nine tenths.
+A folder is a project as `benchmarks.history_ad` has it, of images with labels, which teach the classifier.
+A row `real` has what it doubts among validation images. Doubted: no class has nine tenths.
 """
 
 from __future__ import annotations

@@ -9,10 +9,11 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from torch import Tensor
 
 from roigan.config import EvaluateParams, Gate
+from roigan.evaluation import detectors as detectors_module
 from roigan.evaluation import foreign
 from roigan.evaluation.bootstrap import Ranked, ranked_deviation
 from roigan.evaluation.detection import COLUMNS, measure
-from roigan.evaluation.detectors import CEILING, Detector, ink, nearest, pca, pixels
+from roigan.evaluation.detectors import CEILING, Detector, directions, ink, nearest, pca, pixels
 from roigan.evaluation.gates import judge
 from roigan.evaluation.metrics.ranking import draws, ranking
 from roigan.images.arrays import to_float
@@ -146,6 +147,14 @@ def test_the_nearest_is_the_nearest() -> None:
     assert torch.allclose(found, expected, rtol=1e-3)
 
 
+def test_a_cosine_minds_no_exposure() -> None:
+    """Half as bright is the same direction; other images are others."""
+    train = np.random.default_rng(0).integers(0, 128, (20, 8, 8, 1), np.uint8) * 2
+    found = nearest(train, directions, torch.device("cpu")).score(np.concatenate([train // 2, 255 - train]))
+    assert isinstance(found, Tensor)
+    assert found[:20].max() < 1e-5 < 1e-2 < found[20:].min()
+
+
 def test_a_plane_knows_what_lies_in_it() -> None:
     random = np.random.default_rng(0)
     basis = random.normal(0, 8, (3, 64))
@@ -157,6 +166,16 @@ def test_a_plane_knows_what_lies_in_it() -> None:
     assert isinstance(inside, Tensor)
     assert isinstance(outside, Tensor)
     assert inside.max() < outside.min() / 10
+
+
+def test_a_plane_is_the_same_from_either_side() -> None:
+    """Few images of many pixels: the eigenvectors come from the products of images."""
+    x = torch.randn(60, 90, generator=torch.Generator().manual_seed(0))
+    x[:, 50:] *= 0.01  # a gap behind the 50th
+    tall = detectors_module._strongest(x)
+    wide = torch.linalg.eigh(x.T @ x)[1][:, -50:]
+    assert tall.shape == (90, 50)
+    assert torch.allclose(tall @ tall.T, wide @ wide.T, atol=1e-3)
 
 
 def test_ink_is_one_number() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -173,6 +174,13 @@ def test_table_and_preset_tell_where_numbers_come_from(tmp_path: Path) -> None:
     assert (applied.losses.fm, applied.losses.tv) == (0.7, 0.2)
     assert applied.tune.applied == "search-abc/2"
     assert applied.tune.space == load_params(ROOT / "params.yaml").tune.space
+
+
+def test_a_preset_goes_as_deep_as_its_names() -> None:
+    """`model.past.decay` lies in a block of a block."""
+    values = {"model.past.decay": 2.0, "model.past.near": 0.5, "model.width": 0.25}
+    content = yaml.safe_load(preset(trial(1, 5.0, values=values), "search-abc", "data1"))
+    assert content["model"] == {"past": {"decay": 2.0, "near": 0.5}, "width": 0.25}
 
 
 def test_a_search_does_not_change_what_a_model_is(small: Small) -> None:

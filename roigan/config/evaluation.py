@@ -67,9 +67,9 @@ class ControlParams(Block):
 
 
 Method = Literal[
-    "fmm", "nearest", "copy", "mean", "real", "champion", "nearest feature", "pca", "forest", "svm", "ink",
-    "last critic", "early critic", "mean critic", "mean of scores", "anogan", "grey", "by_lightness", "ridge",
-    "nearest5", "welsh", "random",
+    "fmm", "nearest", "copy", "mean", "real", "champion", "nearest feature", "cosine", "pca", "forest", "svm",
+    "ink", "last critic", "early critic", "mean critic", "mean of scores", "anogan", "grey", "by_lightness",
+    "ridge", "nearest5", "welsh", "random",
 ]  # fmt: skip
 MetricName = Literal[
     "fid", "kid", "pids", "uids", "percep", "l1", "psnr", "ssim", "border", "chroma", "sharpness",

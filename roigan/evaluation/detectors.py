@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.func import functional_call
 
@@ -24,7 +25,7 @@ from roigan.systems.states import State
 
 AT_ONCE = 256  # images scored at a time: bounds memory only
 NEIGHBOURS = 20_000  # training images that are remembered at most
-LEARNT = 2_000  # training images that a forest, or a machine with kernels, learns from
+LEARNT = 2_000  # training images that a forest, a machine with kernels, or a plane of many pixels learns from
 COMPONENTS = 50  # of PCA
 CEILING = "best critic"
 ANOGAN = 0.1  # weight of the critic's word beside the residual (Schlegl et al. 2017: lambda)
@@ -92,18 +93,29 @@ def pixels(images: np.ndarray) -> Tensor:
     return to_float(images).flatten(1)
 
 
+def directions(images: np.ndarray) -> Tensor:
+    """uint8 [N, S, S, C] -> float32 [N, F] of length 1: their distances depend on the cosine alone."""
+    return F.normalize(pixels(images) + 1, dim=1)  # from black on
+
+
 def pca(train: np.ndarray) -> Detector:
     """The squared distance to the plane of the 50 directions in which training images vary most."""
-    x = pixels(np.asarray(train[:NEIGHBOURS]))
+    x = pixels(np.asarray(train[: NEIGHBOURS if train[0].size <= LEARNT else LEARNT]))
     mean = x.mean(0)
-    _, directions = torch.linalg.eigh((x - mean).T @ (x - mean))
-    plane = directions[:, -COMPONENTS:]  # [F, 50]
+    plane = _strongest(x - mean)  # [F, 50]
 
     def score(images: np.ndarray) -> Tensor:
         apart = pixels(images) - mean
         return apart.square().sum(1) - (apart @ plane).square().sum(1)
 
     return Detector(score)
+
+
+def _strongest(x: Tensor) -> Tensor:
+    """The 50 strongest eigenvectors of x^T x for x [N, F]; by way of x x^T where that is smaller."""
+    if len(x) >= x.shape[1]:
+        return torch.linalg.eigh(x.T @ x)[1][:, -COMPONENTS:]
+    return F.normalize(x.T @ torch.linalg.eigh(x @ x.T)[1][:, -COMPONENTS:], dim=0)
 
 
 def learnt(machine: Any, train: np.ndarray) -> Detector:
@@ -153,6 +165,7 @@ def without_training(train: np.ndarray, seed: int) -> dict[str, Detector]:
     """The rivals that need nothing but the pixels of training images."""
     return {
         "nearest": nearest(train, pixels, torch.device("cpu")),
+        "cosine": nearest(train, directions, torch.device("cpu")),
         "pca": pca(train),
         "forest": forest(train, seed),
         "svm": svm(train),

@@ -16,17 +16,18 @@ from roigan.images.grids import grid
 from roigan.images.poisson import poisson
 from roigan.systems.model import Model
 
-FAMILY = "rectangle"  # of regions: the one with small ones among them
+FAMILY = "rectangle"  # of regions
 REGIONS = 400
+SMALL = 0.08  # of the picture at most: what hides more blurs the map
 AT_ONCE = 64  # regions at a time: bounds memory only
 SHOWN = 256  # pixels of a map's side at least
 HOT, COLD = (255, 60, 0), (0, 90, 255)
 
 
 def regions(size: int, seed: int) -> Tensor:
-    """The same for all pictures: M [400, 1, size, size], without those that hide more than half."""
-    M = sample(FAMILY, REGIONS, size, torch.Generator().manual_seed(seed))
-    return M[M.mean((1, 2, 3)) <= 0.5]
+    """Small ones, the same for all pictures: M [400, 1, size, size]."""
+    M = sample(FAMILY, 8 * REGIONS, size, torch.Generator().manual_seed(seed))
+    return M[M.mean((1, 2, 3)) <= SMALL][:REGIONS]
 
 
 @torch.no_grad()

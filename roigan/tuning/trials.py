@@ -109,8 +109,11 @@ def preset(trial: Trial, search: str, data: str) -> str:
     """A trial's values as a file for `roigan params`, which says where they come from."""
     content: dict[str, Any] = {}
     for key, value in trial.values.items():
-        block, name = key.split(".")
-        content.setdefault(block, {})[name] = value
+        *blocks, name = key.split(".")
+        block = content
+        for inner in blocks:
+            block = block.setdefault(inner, {})
+        block[name] = value
     content["tune"] = {"applied": f"{search}/{trial.number}"}
     reached = ", ".join(f"{name} {score:.4g}" for name, score in trial.scores.items())
     head = f"# Trial {trial.number} of {search}: {reached}"

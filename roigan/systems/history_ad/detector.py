@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from roigan.config.systems.history_ad import HistoryADModel
+from roigan.images.arrays import normalise
 from roigan.nets.memory import nearest_squared
 from roigan.systems.wgan.networks import Critic
 
@@ -35,6 +36,7 @@ class Detector(Critic):
 
     @torch.no_grad()
     def remember(self, images: Tensor) -> None:
-        """images: [N, C, S, S] with N = model.memory: what the memory held before is forgotten."""
+        """images: uint8 [N, C, S, S] with N = model.memory: what the memory held before is forgotten."""
         if self.memory:
-            self.known.copy_(torch.cat([self.hidden(part).float() for part in images.split(AT_ONCE)]))
+            parts = [self.hidden(normalise(part)).float() for part in images.split(AT_ONCE)]
+            self.known.copy_(torch.cat(parts))

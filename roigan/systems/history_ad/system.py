@@ -68,7 +68,7 @@ class HistoryAD(CriticLoss):
 
     def remember(self) -> None:
         """The memory, where there is one, is that of the features as they are now."""
-        self.D.remember(normalise(self.remembered.movedim(-1, 1)))
+        self.D.remember(self.remembered.movedim(-1, 1))
 
     def loss(self, nets: SimpleNamespace, batch: Batch) -> Terms:
         """E D(y) - E D(x) + bound * E d(D, [-1, 1])^2 over x and y, y from the bank; or the log loss."""
