@@ -6,13 +6,13 @@ whichever others are searched beside it.
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam as torch_adam
 
 from roigan.errors import UserError
 
@@ -125,12 +125,12 @@ class Adam(NamedTuple):
 
     def step(self, gradient: Tensor, lr: float) -> Adam:
         """After one more, elementwise: images of a batch do not touch one another."""
-        t = self.t + 1
-        m = self.m.lerp(gradient, 1 - BETA_1)
-        v = BETA_2 * self.v + (1 - BETA_2) * gradient.square()
-        length = lr / (1 - BETA_1**t)
-        z = self.z - length * m / (v.sqrt() / math.sqrt(1 - BETA_2**t) + EPSILON)
-        return Adam(z, m, v, t)
+        z, m, v = (tensor.clone() for tensor in self[:3])
+        torch_adam(
+            [z], [gradient], [m], [v], [], [torch.tensor(float(self.t))],
+            amsgrad=False, beta1=BETA_1, beta2=BETA_2, lr=lr, weight_decay=0.0, eps=EPSILON, maximize=False,
+        )  # fmt: skip
+        return Adam(z, m, v, self.t + 1)
 
 
 def walk(search: Search, at: Adam, steps: int, lr: float) -> Adam:
