@@ -3,8 +3,8 @@
     python -m benchmarks.editor --model releases/faces64
 
 starts `roigan edit` and prints: seconds from the command to the address; latencies of 32 clients that move
-sliders for a minute, the statuses they got, and the server's memory before and after; then `/api/fill` beside
-the bare model, in turns.
+sliders for a minute, the statuses they got, and the server's memory before and after (`--clients 0` leaves
+them out); then `/api/fill` and `/api/paint` beside the bare model, in turns.
 """
 
 from __future__ import annotations
@@ -28,9 +28,12 @@ import torch
 
 from roigan.apps.editor.app import PAGE
 from roigan.apps.recipe import runs_of
+from roigan.inference.inpaint import latent
+from roigan.inference.manipulation import region
 from roigan.systems.model import Model
 
 BATCHES, TURNS = (1, 8), 20
+STEPS, CANDIDATES = (5, 20), 4
 
 
 def main() -> None:
@@ -48,8 +51,10 @@ def main() -> None:
         (url,) = re.findall(r"http://\S+\d", server.stdout.readline())
         print(f"address after {time.perf_counter() - began:.1f} s")
         asked = prepare(url)
-        crowd(url, asked, given.clients, given.seconds, psutil.Process(server.pid))
+        if given.clients:
+            crowd(url, asked, given.clients, given.seconds, psutil.Process(server.pid))
         compare(url, given.model, asked)
+        compare_steps(url, given.model, asked)
     finally:
         server.terminate()
         server.wait()
@@ -62,15 +67,15 @@ def prepare(url: str) -> dict[str, Any]:
     (model, *_) = requests.get(f"{url}/api/models", timeout=60).json()
     mask = np.zeros((about["height"], about["width"]), bool)
     mask[70:176, 120:372] = True
-    region = {"model": model["sha256"], "runs": runs_of(mask)}
-    asked = {"picture": about["sha256"], "regions": [region]}
+    eyes = {"model": model["sha256"], "runs": runs_of(mask)}
+    asked = {"picture": about["sha256"], "regions": [eyes]}
     window = requests.post(f"{url}/api/window", json=asked, timeout=60).json()
-    return {"model": model["sha256"], "x": window["x"], "M": window["M"]}
+    return {"model": model["sha256"], **window}
 
 
 def fill(url: str, asked: dict[str, Any], c: float, count: int = 1) -> requests.Response:
     """What a slider at c asks for, so many times over."""
-    body = asked | {"fillings": [{"seed": 1, "c": [c]}] * count}
+    body = {key: asked[key] for key in ("model", "x", "M")} | {"fillings": [{"seed": 1, "c": [c]}] * count}
     return requests.post(f"{url}/api/fill", json=body, timeout=120)
 
 
@@ -86,8 +91,37 @@ def compare(url: str, folder: str, asked: dict[str, Any]) -> None:
         for turn in range(TURNS):
             served.append(timed(partial(fill, url, asked, turn / TURNS, count)))
             bare.append(timed(partial(model.complete, x, M, z)))
-        a, b = np.median(served), np.median(bare)
-        print(f"fill of {count}: {1000 * a:.0f} ms, bare {1000 * b:.0f} ms, ratio {a / b:.2f}", flush=True)
+        report(f"fill of {count}", served, bare)
+
+
+def compare_steps(url: str, folder: str, asked: dict[str, Any]) -> None:
+    """/api/paint with a stroke of colour, and the passes through the model that its steps take, in turns."""
+    model = Model.load(folder)
+    size = model.image_size
+    x, M = torch.zeros(1, model.channels, size, size), torch.zeros(1, 1, size, size)
+    M[:, :, size // 4 : -size // 4, size // 4 : -size // 4] = 1
+    canvas, z0 = region(model, x, M, latent(model, 0))
+    stroke = {"brush": "colour", "points": [[200, 120], [280, 130]], "size": 16, "colour": [60, 20, 20]}
+    body = asked | {"strokes": [stroke], "start": {"seed": 0}, "candidates": CANDIDATES, "lam_s": 1}
+
+    def passes(steps: int) -> None:
+        for _ in range(steps):
+            z = z0.repeat(CANDIDATES, 1).requires_grad_(True)
+            torch.autograd.grad(canvas.G(z).square().sum(), z)
+
+    for steps in STEPS:
+        served, bare = [], []
+        for _ in range(TURNS):
+            task = body | {"steps": steps}
+            served.append(timed(partial(requests.post, f"{url}/api/paint", json=task, timeout=120)))
+            bare.append(timed(partial(passes, steps)))
+        report(f"{steps} steps of {CANDIDATES} candidates", served, bare)
+
+
+def report(what: str, served: list[float], bare: list[float]) -> None:
+    """Medians, and their ratio."""
+    a, b = np.median(served), np.median(bare)
+    print(f"{what}: {1000 * a:.0f} ms, bare {1000 * b:.0f} ms, ratio {a / b:.2f}", flush=True)
 
 
 def timed(work: Callable[[], Any]) -> float:

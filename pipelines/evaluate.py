@@ -10,6 +10,7 @@ import torch
 from roigan.config import load_params
 from roigan.corruptions.cache import load_cache
 from roigan.errors import exit_on_user_error
+from roigan.evaluation.exam import Exam
 from roigan.evaluation.gates import judge, summary
 from roigan.evaluation.verbs import VERBS, measure
 from roigan.features.network import load_features
@@ -46,7 +47,7 @@ def main() -> None:
     masks: dict[str, torch.Tensor] = {
         family: load_cache(paths.MASKS / f"{family}.npz") for family in params.masks.evaluate
     }
-    table, scored = measure(methods, test, masks, features, params, model)
+    table, scored = measure(methods, Exam(test, masks, features, params, model))
     table.to_csv(paths.EVALUATION, index=False, float_format="%.6g")
 
     mine = table[table["method"] == model.system].set_index("mask").drop(columns=["method", "n"])

@@ -16,9 +16,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import Mock
 
+import numpy as np
 import psutil
 import pytest
 import ray
+from PIL import Image
 from safetensors.torch import load_file
 
 from benchmarks.workspace import write
@@ -27,6 +29,7 @@ from roigan.errors import UserError
 from roigan.launch import cluster, training
 from tests.bucket import Bucket
 from tests.conftest import ROOT, Small
+from tests.served import save_small_model
 from tests.stage import EVERY_EPOCH, finish, points, start, steps_in, wait_for, workers_of
 
 CORES = max(2, cluster.cores()) // 2  # of a worker in `undisturbed`: as many threads, the same sums
@@ -79,7 +82,7 @@ def test_a_local_ray_has_the_cores_that_this_process_may_use(
     monkeypatch.setattr(ray._private.utils, "_get_docker_cpus", lambda: quota)
     started = Mock()
     monkeypatch.setattr(ray, "init", started)
-    cluster.start_ray(small(), wanted)
+    cluster.start_ray(wanted, small())
     assert started.call_args.kwargs["num_cpus"] == cores
 
 
@@ -89,10 +92,10 @@ def test_a_cluster_that_is_not_there_is_one_line_at_once(
     for wrong in ("ray://localhost:10001", "foo"):
         monkeypatch.setenv("RAY_ADDRESS", wrong)
         with pytest.raises(UserError, match=r"^RAY_ADDRESS: .*(foo|ray://localhost:10001)"):
-            cluster.start_ray(small(), 1)
+            cluster.start_ray(1, small())
     monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{free_port()}")
     with pytest.raises(UserError, match=r"^RAY_ADDRESS: no Ray at 127\.0\.0\.1:\d+ \(Connection refused\)$"):
-        cluster.start_ray(small(train__use_gpu=True), 1)  # the GPU may be elsewhere
+        cluster.start_ray(1, small(train__use_gpu=True))  # the GPU may be elsewhere
 
 
 def test_missing_machines_are_said_once_for_every_change(
@@ -334,7 +337,7 @@ def test_what_keeps_ray_from_starting_is_one_line_that_names_the_environment(
     monkeypatch.setenv("RAY_ODD_SETTING", "abc")
     monkeypatch.setenv("RAY_TRAIN_V2_ENABLED", "0")
     with pytest.raises(UserError, match=r"^Ray does not start \(.*RAY_ODD_SETTING") as said:
-        cluster.start_ray(small(), 1)
+        cluster.start_ray(1, small())
     assert "RAY_ADDRESS" not in str(said.value)
     assert "\n" not in str(said.value)
     assert os.environ["RAY_TRAIN_V2_ENABLED"] == "1"
@@ -347,3 +350,71 @@ def test_a_setting_that_ends_rays_process_is_named(monkeypatch: pytest.MonkeyPat
         UserError, match=r"^Ray does not start; the environment sets RAY_health_check_period_ms"
     ):
         cluster._survives_import()
+
+
+# --- Work on many pictures -----------------------------------------------------------------------------
+
+
+@pytest.mark.cluster
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_folder_is_completed_by_all_machines_as_by_one(machines: Machines, tmp_path: Path) -> None:
+    """In the order of its pictures, what goes wrong in one's own words, though no machine shares a folder."""
+    save_small_model(tmp_path / "model")
+    rng = np.random.default_rng(0)
+    (tmp_path / "in").mkdir()
+    for number in range(3):
+        picture = Image.fromarray(rng.integers(0, 256, (40, 50, 3), np.uint8))
+        picture.save(tmp_path / f"in/{number}.png")
+    mask = np.zeros((40, 50), np.uint8)
+    mask[10:20, 10:30] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    program = """
+import sys, time
+from pathlib import Path
+from unittest.mock import patch
+
+import ray
+
+from roigan.cli import complete, main
+from roigan.errors import UserError
+from roigan.launch.spreading import spread
+from roigan.systems.model import Model
+
+def where(model, number):
+    time.sleep(0.5)
+    if number == 9:
+        raise UserError("nine is refused")
+    return ray.get_runtime_context().get_node_id()
+
+with patch.object(complete, "BATCH", 1):
+    main.main()
+try:
+    for number, node in spread(Model.load(Path("model")), where, range(10)):
+        print(number, node)
+except UserError as error:
+    print(error)
+"""
+    command = [
+        sys.executable, "-c", program, "complete", "--model", "model", "--image", "in",
+        "--mask", "mask.png", "--seed", "0", "7", "--out",
+    ]  # fmt: skip
+    machines.head(cores=0)
+    for machine in (machines.join(), machines.join()):
+        machine.wait()
+    environment = os.environ | machines.environment
+    done = subprocess.run(
+        [*command, "many"], cwd=tmp_path, env=environment, text=True, stdout=subprocess.PIPE, check=True
+    )
+    *lines, refused = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == list("012345678")
+    assert len({line.split()[1] for line in lines}) == 2
+    assert refused == "nine is refused"
+    alone = [sys.executable, "-m", "roigan.cli", *command[3:], "one"]
+    environment = {name: value for name, value in environment.items() if name != "RAY_ADDRESS"}
+    subprocess.run(alone, cwd=tmp_path, env=environment | {"OMP_NUM_THREADS": "1"}, check=True)
+    files = sorted(file.name for file in (tmp_path / "one").iterdir())
+    assert files == [f"{number}-{seed}.png" for number in range(3) for seed in (0, 7)]
+    for file in files:
+        pair = [np.asarray(Image.open(tmp_path / folder / file)) for folder in ("one", "many")]
+        np.testing.assert_array_equal(*pair)

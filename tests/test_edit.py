@@ -20,7 +20,8 @@ from roigan.image_io.lossless import fit_format, read_mask, read_picture, save_p
 from roigan.image_io.reader import native
 from roigan.images.arrays import to_float
 from roigan.images.colours import lab
-from roigan.inference.inpaint import complete_picture, complete_pictures, window
+from roigan.inference.inpaint import complete_picture, complete_pictures
+from roigan.inference.windows import window
 from roigan.systems.model import Model
 from roigan.systems.roigan.networks import Generator
 
@@ -34,7 +35,7 @@ class Painter:
         self.sliders, self.codes, self.values = 3, 2, 4
         self.seen: list[tuple[torch.Tensor, torch.Tensor]] = []
 
-    def latent(self, n: int, generator: torch.Generator, c: Any = None, k: Any = None) -> Tensor:
+    def latent(self, n: int, generator: torch.Generator, *given: Any) -> Tensor:
         return torch.zeros(n, 1)
 
     def complete(self, x: Tensor, M: Tensor, z: Tensor) -> Tensor:

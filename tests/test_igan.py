@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from roigan.cli import main as cli
 from roigan.config import Params, ProjectParams
 from roigan.errors import UserError
+from roigan.evaluation.exam import Exam
 from roigan.evaluation.verbs import VERBS, measure
 from roigan.features.network import load_features
 from roigan.files import paths
@@ -221,7 +222,7 @@ def test_projections_are_evaluated_beside_the_mean_and_the_nearest(
     test[0] = train[3]
     found = measure(
         lambda verb: VERBS[verb].methods(params, model, train),
-        test, {"whole": torch.ones(1, 1, 32, 32)}, features, params, model,
+        Exam(test, {"whole": torch.ones(1, 1, 32, 32)}, features, params, model),
     )  # fmt: skip
     psnr = found.table.set_index("method")["psnr"]
     assert set(psnr.index) == {"igan", "network", "optimisation", "nearest", "mean", "real"}

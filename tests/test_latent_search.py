@@ -19,12 +19,13 @@ from roigan.config import SearchParams, parse_model
 from roigan.config.reading import search_params
 from roigan.corruptions.sampling import sample
 from roigan.errors import UserError
+from roigan.evaluation.exam import Exam
 from roigan.evaluation.verbs import VERBS, asked, measure
 from roigan.features.network import load_features
 from roigan.files import paths
 from roigan.images.arrays import load_split
 from roigan.inference.latent_search import LatentSearch, redrawn
-from roigan.inference.solver import OPTIMIZERS, minimise
+from roigan.inference.solver import OPTIMIZERS, Adam, minimise
 from roigan.losses.context import gradients, importance, pixels
 from roigan.systems.dcgan.system import DCGAN
 from roigan.systems.model import Model, save_model
@@ -134,6 +135,18 @@ def test_a_linear_model_is_solved(optimizer: str, steps: int) -> None:
     assert torch.allclose(found.z, best, atol=0.01)
     assert torch.allclose(found.loss, (G(best) - x).square().flatten(1).sum(1), rtol=0.01)
     assert torch.equal(found.images, G(found.z))
+
+
+def test_adam_in_steps_is_that_of_torch() -> None:
+    generator = torch.Generator().manual_seed(0)
+    theirs = torch.randn(3, 6, generator=generator)
+    ours, optimizer = Adam.begin(theirs.clone()), torch.optim.Adam([theirs], lr=0.1)
+    for _ in range(30):
+        gradient = torch.randn(3, 6, generator=generator)
+        theirs.grad = gradient
+        optimizer.step()
+        ours = ours.step(gradient, 0.1)
+    assert torch.allclose(ours.z, theirs, atol=1e-6)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -268,8 +281,8 @@ def test_a_prior_is_measured_by_all_that_is_asked_of_it(prepared: Path, small: S
     masks = {"whole": torch.ones(1, 1, SIZE, SIZE), "centre": sample("centre", 1, SIZE, torch.Generator())}
     assert asked(model, list(masks)) == {"generate": ["whole"], "complete": ["centre"]}
     table, scored = measure(
-        lambda verb: VERBS[verb].methods(params, model, images), test, masks,
-        load_features(prepared / paths.FEATURES), params, model,
+        lambda verb: VERBS[verb].methods(params, model, images),
+        Exam(test, masks, load_features(prepared / paths.FEATURES), params, model),
     )  # fmt: skip
     methods = table.groupby("mask")["method"].apply(set)
     assert methods["whole"] == {"wgan", "copy", "mean", "real"}

@@ -99,9 +99,9 @@ def open_file(page: Any, name: str, content: bytes, says: str = "300 × 200") ->
 
 
 def settled(page: Any) -> None:
-    """Waits for the exact result of the present state."""
-    for _ in range(300):
-        if evaluate(page, "results", "isSettled()"):
+    """Waits for the exact result of the present state, and for what is under way, which may make another."""
+    for _ in range(600):
+        if evaluate(page, "results", "isSettled()") and not evaluate(page, "say", "isBusy()"):
             return
         page.wait_for_timeout(50)
     raise AssertionError("no result has come")
@@ -385,6 +385,205 @@ def test_a_recipe_in_a_fresh_tab(tab: Tab) -> None:
     assert save(fresh, lambda: fresh.click("#download")) == before
 
 
+# --- brushes ---
+
+STROKE = [(70, 70), (90, 80), (110, 72)]
+
+
+def paint(page: Any, key: str, *points: tuple[int, int]) -> None:
+    page.keyboard.press(key)
+    pull(page, *points)
+    settled(page)
+
+
+def test_paint_scrub_download_and_go_on_in_a_fresh_tab(tab: Tab, folder: Path, tmp_path: Path) -> None:
+    page, content = tab(), file_of("RGBA", HEIGHT, WIDTH)
+    open_file(page, "a.png", content)
+    page.keyboard.press("r")
+    pull(page, (50, 50), (130, 110))
+    settled(page)
+    page.locator("#slider-1").press("End")
+    settled(page)
+    filled = save(page, lambda: page.click("#download"))
+    paint(page, "c", *STROKE)
+    (region,) = state(page)["regions"]
+    painted = save(page, lambda: page.click("#download"))
+    (stroke,) = region["paint"]["strokes"]
+    assert (stroke["points"][0], stroke["points"][-1]) == ([70, 70], [110, 72])
+    assert region["paint"]["path"]["t"] == 1
+    assert region["c"] == region["paint"]["path"]["end"]["c"]
+    assert region["paint"]["path"]["start"]["c"][1] == 1
+
+    way = page.locator("#path").bounding_box()
+    middle = way["y"] + way["height"] / 2
+    page.mouse.move(way["x"] + way["width"] - 8, middle)
+    page.mouse.down()
+    page.mouse.move(way["x"] + way["width"] / 2, middle, steps=5)
+    page.mouse.up()
+    settled(page)
+    (half,) = state(page)["regions"]
+    start, end = (half["paint"]["path"][name] for name in ("start", "end"))
+    t = half["paint"]["path"]["t"]
+    assert 0.4 < t < 0.6
+    for name in ("z0", "c"):
+        between = [(1 - t) * a + t * b for a, b in zip(start[name], end[name], strict=True)]
+        assert half[name] == pytest.approx(between)
+    saved = save(page, lambda: page.click("#download"))
+    assert len({filled, painted, saved}) == 3
+    mask = drawn_mask(page)
+    old, new = (np.asarray(open_picture(file)) for file in (content, saved))
+    np.testing.assert_array_equal(new[~mask], old[~mask])
+
+    page.click("[popovertarget=more]")
+    recipe = save(page, lambda: page.click("#save-recipe"))
+    (tmp_path / "a.recipe.json").write_bytes(recipe)
+    (tmp_path / "a.png").write_bytes(content)
+    files = f"--recipe {tmp_path}/a.recipe.json --image {tmp_path}/a.png --out {tmp_path}/out.png"
+    arguments = cli.parser().parse_args(f"complete --model {folder} {files}".split())
+    arguments.command(arguments)
+    assert (tmp_path / "out.png").read_bytes() == saved
+
+    fresh = tab()
+    open_file(fresh, "a.recipe.json", recipe, says="Done.")
+    assert save(fresh, lambda: fresh.click("#download")) == saved
+    fresh.locator("#path").press("Home")
+    settled(fresh)
+    assert save(fresh, lambda: fresh.click("#download")) == filled
+    fresh.locator("#path").press("End")
+    settled(fresh)
+    assert save(fresh, lambda: fresh.click("#download")) == painted
+
+
+def test_undo_of_what_was_painted_and_redo(tab: Tab) -> None:
+    page = tab()
+    open_file(page, "a.png", file_of("RGB", HEIGHT, WIDTH))
+    page.keyboard.press("o")
+    pull(page, (50, 50), (130, 110))
+    settled(page)
+    seen = [state(page)["regions"]]
+
+    def did(deed: Callable[[], object]) -> None:
+        deed()
+        settled(page)
+        seen.append(state(page)["regions"])
+
+    did(lambda: paint(page, "c", *STROKE))
+    did(lambda: paint(page, "k", (60, 95), (120, 95)))
+    did(lambda: paint(page, "w", (90, 80), (100, 74)))
+    assert [len(regions[0]["paint"]["strokes"]) for regions in seen] == [0, 1, 2, 3]
+    did(lambda: page.locator("#candidate-row button").nth(2).click())
+    did(lambda: page.locator("#smoothness").press("ArrowRight"))
+    did(lambda: page.locator("#path").press("PageDown"))
+    did(lambda: page.click("#fix"))
+    (fixed,) = seen[-1]
+    assert (fixed["paint"]["strokes"], fixed["paint"]["path"]) == ([], None)
+    assert fixed["z0"] == seen[-2][0]["z0"]
+    did(lambda: paint(page, "c", *STROKE))
+    did(lambda: page.click("#unpaint"))
+    assert seen[-1][0]["z0"] == fixed["z0"]
+    did(lambda: page.locator("#slider-0").press("End"))
+    for wanted in reversed(seen[:-1]):
+        page.keyboard.press("Control+z")
+        assert state(page)["regions"] == wanted
+    page.keyboard.press("Control+z")
+    assert state(page)["regions"] == []
+    api.expect(page.locator("#undo")).to_be_disabled()
+    for wanted in seen:
+        page.keyboard.press("Control+Shift+Z")
+        assert state(page)["regions"] == wanted
+    api.expect(page.locator("#redo")).to_be_disabled()
+
+
+def test_undo_ends_a_search_and_redo_begins_it_again(tab: Tab) -> None:
+    page = tab()
+    open_file(page, "a.png", file_of("RGB", HEIGHT, WIDTH))
+    page.keyboard.press("r")
+    pull(page, (50, 50), (130, 110))
+    settled(page)
+    (before,) = state(page)["regions"]
+
+    def delay(route: Any) -> None:
+        answer = route.fetch()
+        time.sleep(0.2)
+        route.fulfill(response=answer)
+
+    page.route("**/api/paint", delay)
+    page.keyboard.press("c")
+    pull(page, *STROKE)
+    page.keyboard.press("Control+z")
+    page.wait_for_timeout(500)  # the answer that was under way
+    assert state(page)["regions"] == [before]
+    page.unroute_all(behavior="wait")
+    page.keyboard.press("Control+Shift+Z")
+    settled(page)
+    (region,) = state(page)["regions"]
+    assert not region["paint"]["pending"]
+    assert region["c"] != before["c"]
+
+
+def test_a_stroke_waits_for_generate(tab: Tab) -> None:
+    page = tab()
+    open_file(page, "a.png", file_of("RGB", HEIGHT, WIDTH))
+    page.locator("#live").uncheck()
+    for corner in (50, 140):  # two regions
+        page.keyboard.press("n")
+        page.keyboard.press("r")
+        pull(page, (corner, 50), (corner + 60, 110))
+        page.keyboard.press("c")
+        pull(page, (corner + 20, 70), (corner + 40, 80))
+    assert [region["paint"]["pending"] for region in state(page)["regions"]] == [True, True]
+    page.click("#generate")
+    settled(page)
+    assert all(region["paint"]["path"] for region in state(page)["regions"])
+
+
+def test_what_cannot_be_painted_has_not_been_done(tab: Tab) -> None:
+    page = tab()
+    open_file(page, "a.png", file_of("RGB", HEIGHT, WIDTH))
+    status = page.locator("#status")
+    page.keyboard.press("c")
+    pull(page, *STROKE)
+    api.expect(status).to_contain_text("Draw the region first")
+    page.keyboard.press("r")
+    pull(page, (50, 50), (130, 110))
+    settled(page)
+    before = state(page)
+    page.keyboard.press("c")
+    pull(page, (155, 80), (160, 85))
+    api.expect(status).to_contain_text("no stroke lies in the region")
+    assert state(page) == before
+    page.locator("[data-part=lock]").click()
+    page.locator("#canvas").press("c")
+    pull(page, *STROKE)
+    api.expect(status).to_contain_text("Region 1 is locked")
+    assert not state(page)["regions"][0]["paint"]["strokes"]
+
+
+def test_a_stroke_by_keyboard_alone_and_the_way_played(tab: Tab) -> None:
+    page = tab()
+    open_file(page, "a.png", file_of("RGB", HEIGHT, WIDTH))
+    page.keyboard.press("r")
+    pull(page, (50, 50), (130, 110))
+    settled(page)
+    page.get_by_text("Stroke by numbers", exact=True).press("Enter")
+    page.locator("#stroke [name=brush]").press("c")
+    for name, number in {"size": 9, "x": 70, "y": 70, "to_x": 100, "to_y": 75}.items():
+        page.keyboard.press("Tab")
+        assert page.evaluate("() => document.activeElement.name") == name
+        page.keyboard.type(str(number))
+    page.keyboard.press("Enter")
+    settled(page)
+    (region,) = state(page)["regions"]
+    (stroke,) = region["paint"]["strokes"]
+    assert (stroke["size"], stroke["points"]) == (9, [[70, 70], [100, 75]])
+    page.locator("#canvas").press("p")
+    api.expect(page.locator("#play")).to_have_attribute("aria-pressed", "true")
+    api.expect(page.locator("#play")).to_have_attribute("aria-pressed", "false")
+    assert state(page)["regions"] == [region]
+    assert page.locator("#path").input_value() == "100"
+    assert not evaluate(page, "view", "view.rough")
+
+
 # --- hands of other kinds ---
 
 
@@ -404,7 +603,7 @@ def test_the_tour_by_keyboard_alone(tab: Tab) -> None:
     walk_to("summary")
     page.keyboard.press("n")
     api.expect(page.locator("#status")).to_contain_text("Region 1")
-    page.locator("summary").focus()
+    page.get_by_text("Place by numbers", exact=True).focus()
     page.keyboard.press("Enter")
     for number in ("120", "80", "90", "60"):
         page.keyboard.press("Tab")

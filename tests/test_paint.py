@@ -11,9 +11,9 @@ from PIL import Image
 
 from roigan.cli import main as cli
 from roigan.config import PaintParams, ProjectParams
-from roigan.inference.inpaint import square
 from roigan.inference.paint import carried_over, paint_picture
 from roigan.inference.strokes import Strokes, Warp
+from roigan.inference.windows import square
 from roigan.systems.model import save_model
 from tests.test_brushes import a_model
 from tests.test_latent_search import prior

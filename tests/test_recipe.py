@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from roigan.apps.recipe import Recipe, Region, fill_regions, mask_of, read_recipe, runs_of
+from roigan.apps.recipe import Recipe, fill_regions, mask_of, read_recipe, runs_of
+from roigan.apps.regions import Region
 from roigan.cli import main as cli
 from roigan.errors import UserError
 from roigan.image_io.lossless import read_picture

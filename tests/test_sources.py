@@ -470,3 +470,16 @@ def test_what_is_no_published_file_is_named(
     with pytest.raises(UserError, match=said) as raised:
         list_items(params(source, tmp_path))
     assert "\n" not in str(raised.value)
+
+
+def test_numbers_are_digits_on_photographs_of_their_own_split() -> None:
+    splits = list_items(params("numbers", image_size=32, limit=40))
+    digits, grounds = (list_items(params(source, image_size=32)) for source in ("mnist_5k", "photos"))
+    by_id = {split: {item.id: item for item in digits[split] + grounds[split]} for split in SPLITS}
+    for split in SPLITS:
+        assert len(splits[split]) == 40
+        assert {item.label for item in splits[split]} == set(range(10))
+        for item in splits[split][:5]:
+            digit, ground = (by_id[split][name].read().astype(int) for name in item.id.split(" on "))
+            np.testing.assert_array_equal(item.read(), np.abs(ground - digit))
+            assert (item.read() != ground).any()

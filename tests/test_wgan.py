@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from roigan.config.systems.wgan import WGANModel
+from roigan.errors import UserError
 from roigan.game import Nets, play
 from roigan.losses.adversarial import gradient_penalty, wasserstein_d, wasserstein_g
 from roigan.systems.by_name import SYSTEMS
@@ -78,3 +79,8 @@ def test_the_critic_moves_on_batches_of_its_own(small: Small) -> None:
     for mine, old in zip(system.nets["G"].parameters(), before["G"].parameters(), strict=True):
         assert torch.equal(mine, old)
     assert not torch.equal(next(system.nets["D"].parameters()), next(before["D"].parameters()))
+
+
+def test_of_a_whole_image_nothing_is_outside(small: Small) -> None:
+    with pytest.raises(UserError, match=r"penalty.region: of a whole image nothing is outside"):
+        small(**WGAN, penalty__region="outside")

@@ -1,1 +1,2 @@
-"""Applications for people who do not train: the editor in the browser, and recipes that replay its work."""
+"""Applications for people who do not train: the editor in the browser, recipes that replay its work, and the
+anonymiser of films."""

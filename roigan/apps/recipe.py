@@ -5,51 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from roigan.apps.regions import MOST_REGIONS, Plain, Region
 from roigan.errors import UserError, brief
 
 if TYPE_CHECKING:
     from roigan.image_io.reader import Picture
     from roigan.inference.jobs import Failures, Job
     from roigan.systems.model import Model
-
-MOST_REGIONS, MOST_RUNS = 16, 4_000_000
-Runs = Annotated[list[Annotated[int, Field(ge=0, le=2**31)]], Field(min_length=1, max_length=MOST_RUNS)]
-"""A mask as lengths in row-major order, by turns of 0 (first) and 1."""
-
-
-class Plain(BaseModel):
-    """Data of which every key is known and every number finite; it cannot be changed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Controls(Plain):
-    """What decides a filling, beside the model and what it sees."""
-
-    seed: int = Field(0, ge=0, lt=2**63)
-    """Of the noise z0, and of the controls that are not given."""
-    c: list[float] | None = Field(None, max_length=1000)
-    """Sliders in [-1, 1]; None draws them from the seed, missing ones are 0."""
-    k: list[int] | None = Field(None, max_length=1000)
-    """Values of the codes, likewise."""
-
-
-class Region(Controls):
-    """A region of a picture and its filling."""
-
-    name: str = Field("", max_length=200)
-    shown: bool = True
-    """Whether it is filled; a hidden one is kept for later."""
-    model: str = Field(max_length=64)
-    """The SHA-256 of its weights."""
-    runs: Runs
-    context: float = Field(2.0, ge=1, le=1e6)
-    """The side of the window that the model sees, in sides of the region."""
 
 
 class Original(Plain):
@@ -115,7 +82,7 @@ def fill_regions(
             )
         mask = mask_of(region.runs, height, width)
         picture = complete_picture(
-            models[region.model], picture, mask, region.seed, region.c, region.k, region.context
+            models[region.model], picture, mask, region.seed, region.c, region.k, region.context, z0=region.z0
         )
     return picture
 

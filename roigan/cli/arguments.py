@@ -60,6 +60,12 @@ def read_seed(text: str) -> int:
     return int(text)
 
 
+def read_count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
 def read_port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port, a number from 0 to 65535")
@@ -73,6 +79,24 @@ def read_context(text: str) -> float:
         value = 0.0
     if not 1 <= value <= 1e6:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
+    return value
+
+
+def read_span(text: str) -> tuple[int, int]:
+    numbers = re.fullmatch(r"(\d+)-(\d+)", text)
+    first, last = (int(number) for number in numbers.groups()) if numbers else (0, 0)
+    if not 1 <= first <= last:
+        raise argparse.ArgumentTypeError(f"{text!r} is no span of frames like 10-20, from 1")
+    return first, last
+
+
+def read_weight(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is no weight, a number of at least 0")
     return value
 
 

@@ -5,11 +5,11 @@ What is heavy (torch, MLflow) is imported by the command that needs it, so that 
 
 from __future__ import annotations
 
-from roigan.cli import complete, edit, generate, models, paint, params, project, score
+from roigan.cli import anonymise, complete, edit, generate, models, paint, panel, params, project, score
 from roigan.cli.arguments import Parser
 from roigan.errors import exit_on_user_error
 
-COMMANDS = (complete, generate, score, project, paint, edit, params, models)
+COMMANDS = (complete, generate, score, project, paint, edit, anonymise, panel, params, models)
 """Each has `add`, its grammar, and `run`, what it does."""
 
 

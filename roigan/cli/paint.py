@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from roigan.cli.arguments import MODEL, command, new_picture, new_png, read_numbers, read_seed
+from roigan.cli.arguments import MODEL, command, new_picture, new_png, read_count, read_numbers, read_seed
 from roigan.cli.load import load_model
 
 
@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
         metavar="X,Y,DX,DY,SIDE",
         help="the square around x, y is moved by dx, dy; pixels of the picture",
     )
-    add("--candidates", type=read_seed, default=1, help="searches side by side, the best counts (default 1)")
+    add("--candidates", type=read_count, default=1, help="searches side by side, the best counts (default 1)")
     add("--seed", type=read_seed, default=0, metavar="N")
     add("--out", required=True, type=Path, help="a .png or .tif file; without --image, .png")
 
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> None:
     from roigan.inference.paint import paint_nothing, paint_picture, paint_region
 
     model, generator = load_model(arguments.model), torch.Generator().manual_seed(arguments.seed)
-    params = PaintParams(candidates=max(1, arguments.candidates))
+    params = PaintParams(candidates=arguments.candidates)
     if not arguments.image:
         save_png(out, to_uint8(paint_nothing(model, strokes, params, generator))[0])
         return

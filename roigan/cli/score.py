@@ -33,8 +33,8 @@ def run(arguments: argparse.Namespace) -> None:
     read."""
     if arguments.out.suffix != ".csv":
         raise UserError(f"--out {arguments.out}: scores are written to a .csv file")
-    from roigan.inference.jobs import Failures
-    from roigan.inference.score import pictures_in, score_files
+    from roigan.inference.jobs import Failures, pictures_in
+    from roigan.inference.score import score_files
 
     files = pictures_in(arguments.image)
     if arguments.map:

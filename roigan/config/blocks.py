@@ -24,7 +24,8 @@ class Block(BaseModel):
 
 
 Source = Literal[
-    "mnist_5k", "photos", "digits", "drawn", "folder", "celeba", "mnist", "fashion_mnist", "svhn", "cifar10"
+    "mnist_5k", "photos", "digits", "drawn", "numbers",
+    "folder", "celeba", "mnist", "fashion_mnist", "svhn", "cifar10",
 ]  # fmt: skip
 Label = Annotated[int, Field(ge=0)]
 RESERVED = ("train", "val", "test", "anomalous")
@@ -44,7 +45,7 @@ class DataParams(Block):
 
     source: Source
     path: str | None = None
-    """Folder or zip of the source; None for the sources that need none (mnist_5k, photos, digits, drawn)."""
+    """Folder or zip of the source; None for those that need none: the first five of `Source`."""
     image_size: Literal[16, 28, 32, 64, 128, 256]
     """Side in pixels; 28 is MNIST's own."""
     channels: Literal[1, 3]

@@ -174,6 +174,24 @@ def _draw(factors: np.ndarray, params: DataParams) -> np.ndarray:
     return _fit_array(draw_face(factors, params.image_size), params)
 
 
+def _from_numbers(params: DataParams) -> Splits:
+    """Digits on crops of photographs, |crop - digit|, as MNIST-M (Ganin and Lempitsky, ICML 2015) has them: a
+    stand-in for house numbers. No split has a digit or a pixel of a photograph of another one."""
+    digits, grounds = _from_mnist_5k(params), _from_photos(params)
+    return {
+        split: [_on(digit, grounds[split][i % len(grounds[split])]) for i, digit in enumerate(digits[split])]
+        for split in SPLITS
+    }
+
+
+def _on(digit: Item, ground: Item) -> Item:
+    return digit._replace(id=f"{digit.id} on {ground.id}", read=partial(_apart, digit.read, ground.read))
+
+
+def _apart(digit: Callable[[], np.ndarray], ground: Callable[[], np.ndarray]) -> np.ndarray:
+    return np.abs(ground().astype(np.int16) - digit()).astype(np.uint8)
+
+
 def _array_items(name: str, images: np.ndarray, labels: np.ndarray, params: DataParams) -> list[Item]:
     """images: uint8 [N, H, W], grey, or [N, H, W, 3]; labels: int [N]."""
     return [
@@ -338,12 +356,13 @@ def _from_published(params: DataParams, name: str) -> Splits:
     return _take_val_from_train(train, test, params)
 
 
-SHIPPED = ("mnist_5k", "photos", "digits", "drawn")
+SHIPPED = ("mnist_5k", "photos", "digits", "drawn", "numbers")
 SOURCES: dict[str, Callable[[DataParams], Splits]] = {
     "mnist_5k": _from_mnist_5k,
     "photos": _from_photos,
     "digits": _from_digits,
     "drawn": _from_drawn,
+    "numbers": _from_numbers,
     "folder": _from_folder,
     "celeba": _from_celeba,
     "mnist": partial(_from_torchvision, name="MNIST"),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Container, Mapping
 from functools import partial
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -21,9 +21,9 @@ from tqdm import tqdm
 
 from roigan.config import EvaluateParams, Params
 from roigan.corruptions.corruption import Corruption
-from roigan.errors import UserError
-from roigan.evaluation.bootstrap import Ranked, Scored
+from roigan.evaluation.bootstrap import Scored
 from roigan.evaluation.colouring import rivals as colouring_rivals
+from roigan.evaluation.exam import Evaluation, Exam, chosen
 from roigan.evaluation.methods import Completer, fast_marching, generated, nearest, real, whole
 from roigan.evaluation.metrics import colour, constraints, perceptual
 from roigan.evaluation.metrics.border import jump
@@ -47,16 +47,6 @@ COLOUR_MEANS = ["psnr_ab", "natural"]  # where colours alone are generated
 ORDER = ["real", "nearest5", "random", "grey"]  # by `natural`, the best first
 NATURAL = 0.871  # share of real images that count as natural: those that a panel took for it (Vitoria 2020)
 RESIDUAL = 0.01  # of a known coordinate, on the scale [-1, 1]: half a unit of L
-SMALLEST = 4  # test images: two halves, each with a covariance
-
-
-class Evaluation(NamedTuple):
-    """What was measured, as a table and image by image."""
-
-    table: pd.DataFrame
-    """Columns COLUMNS, one row per method and family of masks."""
-    scored: Mapping[tuple[str, str], Scored | Ranked]
-    """By (method, mask)."""
 
 
 def own(params: Params, model: Model) -> Completer:
@@ -81,15 +71,9 @@ def wholes(params: Params, model: Model) -> dict[str, Completer]:
     return {f"{model.system} whole": whole(model)} if asked else {}
 
 
-def table(
-    completions: Mapping[str, Completer],
-    test: np.ndarray,
-    masks: Mapping[str, Tensor],
-    features: FeatureNetwork,
-    params: Params,
-    model: Model,
-) -> Evaluation:
+def table(completions: Mapping[str, Completer], exam: Exam) -> Evaluation:
     """`measure`, as params.yaml asks for it."""
+    test, masks, features, params, model = exam
     free, space = wholes(params, model), model.coordinates
     return measure(completions, test, masks, features, params.evaluate, free, space)
 
@@ -164,14 +148,6 @@ def set_metrics(embedded: Tensor, reference: Tensor) -> dict[str, float]:
     pids, uids = p_ids_and_u_ids(embedded, reference)
     fid, kid = crosswise_fid(embedded, reference), crosswise_kid(embedded, reference)
     return {"fid": fid, "kid": kid, "pids": pids, "uids": uids}
-
-
-def chosen(test: np.ndarray, params: EvaluateParams) -> np.ndarray:
-    """The test images in seeded random order, at most `limit` of them."""
-    order = np.random.default_rng(params.seed).permutation(len(test))[: params.limit]
-    if len(order) < SMALLEST:
-        raise UserError(f"evaluation needs at least {SMALLEST} test images, there are {len(order)}")
-    return np.asarray(test)[order]
 
 
 def _complete_and_score(

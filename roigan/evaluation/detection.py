@@ -18,7 +18,6 @@ from torch import Tensor
 from roigan.config import EvaluateParams, HistoryADParams, Params
 from roigan.errors import UserError
 from roigan.evaluation.bootstrap import Ranked
-from roigan.evaluation.completion import Evaluation, chosen
 from roigan.evaluation.detectors import (
     Detector,
     anogan,
@@ -27,10 +26,11 @@ from roigan.evaluation.detectors import (
     scored,
     without_training,
 )
+from roigan.evaluation.exam import Evaluation, Exam, chosen
 from roigan.evaluation.foreign import made, packed
 from roigan.evaluation.metrics.ranking import ap_and_auroc, draws, ranking
 from roigan.evaluation.metrics.records import RANKING
-from roigan.features.network import FeatureNetwork, load_features
+from roigan.features.network import load_features
 from roigan.files import paths
 from roigan.systems.model import Model
 from roigan.systems.states import load_states, mean_state, weights
@@ -70,17 +70,11 @@ def of_the_past(params: Params, model: Model) -> dict[str, Detector]:
     return rivals
 
 
-def table(
-    detectors: Mapping[str, Detector],
-    test: np.ndarray,
-    masks: Mapping[str, Tensor],
-    features: FeatureNetwork,
-    params: Params,
-    model: Model,
-) -> Evaluation:
+def table(detectors: Mapping[str, Detector], exam: Exam) -> Evaluation:
     """`measure` on the sets that the stage `prepare` has written, and on those made of the test images."""
-    sets = packed(paths.PREPARED) | made(test, params.evaluate.seed)
-    return measure(detectors, test, sets, params.evaluate, model.system)
+    params = exam.params.evaluate
+    sets = packed(paths.PREPARED) | made(exam.test, params.seed)
+    return measure(detectors, exam.test, sets, params, exam.model.system)
 
 
 def measure(

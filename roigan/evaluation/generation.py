@@ -19,7 +19,8 @@ from tqdm import tqdm
 
 from roigan.config import EvaluateParams, Params
 from roigan.evaluation.bootstrap import Scored
-from roigan.evaluation.completion import COLUMNS, Evaluation, chosen, set_metrics
+from roigan.evaluation.completion import COLUMNS, set_metrics
+from roigan.evaluation.exam import Evaluation, Exam, chosen
 from roigan.evaluation.methods import average
 from roigan.evaluation.metrics.diversity import diversity
 from roigan.evaluation.metrics.records import METRICS
@@ -69,16 +70,9 @@ def methods(params: Params, model: Model, train: np.ndarray) -> dict[str, Sample
     return {model.system: sampled(model), "copy": copies(train), "mean": mean(train)}
 
 
-def table(
-    samplers: Mapping[str, Sampler],
-    test: np.ndarray,
-    masks: Mapping[str, Tensor],
-    features: FeatureNetwork,
-    params: Params,
-    model: Model,
-) -> Evaluation:
+def table(samplers: Mapping[str, Sampler], exam: Exam) -> Evaluation:
     """`measure`, as params.yaml asks for it."""
-    return measure(samplers, test, masks, features, params.evaluate)
+    return measure(samplers, exam.test, exam.masks, exam.features, exam.params.evaluate)
 
 
 def measure(

@@ -14,9 +14,8 @@ from torch import Tensor
 
 from roigan.config import Params
 from roigan.evaluation import completion
-from roigan.evaluation.completion import Evaluation
+from roigan.evaluation.exam import Evaluation, Exam
 from roigan.evaluation.methods import Completer, mean_image, nearest_image
-from roigan.features.network import FeatureNetwork
 from roigan.inference.projection import Projector
 from roigan.systems.model import Model
 
@@ -48,14 +47,7 @@ def methods(params: Params, model: Model, train: np.ndarray) -> dict[str, Comple
     return {model.system: own(params, model), **ways, **memory}
 
 
-def table(
-    projections: Mapping[str, Completer],
-    test: np.ndarray,
-    masks: Mapping[str, Tensor],
-    features: FeatureNetwork,
-    params: Params,
-    model: Model,
-) -> Evaluation:
-    """Score every projection; masks: for the names of their families alone, since all of an image is made."""
-    whole = {family: torch.ones_like(M[:1]) for family, M in masks.items()}
-    return completion.measure(projections, test, whole, features, params.evaluate)
+def table(projections: Mapping[str, Completer], exam: Exam) -> Evaluation:
+    """Score every projection; of masks the names of their families count alone: all of an image is made."""
+    whole = {family: torch.ones_like(M[:1]) for family, M in exam.masks.items()}
+    return completion.measure(projections, exam.test, whole, exam.features, exam.params.evaluate)

@@ -7,12 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from torch import Tensor
 
 from roigan.config import Params
 from roigan.evaluation import completion, detection, generation, projection
-from roigan.evaluation.completion import Evaluation
-from roigan.features.network import FeatureNetwork
+from roigan.evaluation.exam import Evaluation, Exam
 from roigan.systems.model import Model
 
 FROM_NOTHING = "whole"  # the family that leaves nothing known: to complete it is to generate
@@ -25,8 +23,8 @@ class Verb(NamedTuple):
     """The model's method."""
     methods: Callable[[Params, Model, np.ndarray], dict[str, Any]]
     """(params, model, training images) -> the model and its rivals, by name."""
-    measure: Callable[..., Evaluation]
-    """measure(methods, test images, masks, features, params, model)."""
+    table: Callable[[Mapping[str, Any], Exam], Evaluation]
+    """(competitors by name, what they are examined on) -> what came of it."""
 
 
 VERBS = {
@@ -51,20 +49,11 @@ def asked(model: Model, families: Sequence[str]) -> dict[str, list[str]]:
     return {verb: mine for verb, mine in parts.items() if mine}
 
 
-def measure(
-    methods: Callable[[str], Mapping[str, Any]],
-    test: np.ndarray,
-    masks: Mapping[str, Tensor],
-    features: FeatureNetwork,
-    params: Params,
-    model: Model,
-) -> Evaluation:
+def measure(methods: Callable[[str], Mapping[str, Any]], exam: Exam) -> Evaluation:
     """All that is asked of a model in one table; methods: verb -> the competitors by name."""
     parts = [
-        VERBS[verb].measure(
-            methods(verb), test, {family: masks[family] for family in families}, features, params, model
-        )
-        for verb, families in asked(model, list(masks)).items()
+        VERBS[verb].table(methods(verb), exam._replace(masks={family: exam.masks[family] for family in mine}))
+        for verb, mine in asked(exam.model, list(exam.masks)).items()
     ]
     scored = {key: images for part in parts for key, images in part.scored.items()}
     return Evaluation(pd.concat([part.table for part in parts], ignore_index=True), scored)

@@ -43,6 +43,16 @@ def has_colours(picture: Picture) -> bool:
     return bool((colours.max(-1) != colours.min(-1)).any())
 
 
+def alpha_of(picture: Picture) -> np.ndarray | None:
+    """How opaque its pixels are, float32 [H, W] in [0, 1]; None where it has no alpha channel."""
+    if isinstance(picture, np.ndarray):
+        deep = np.asarray(picture)
+        return deep[..., 3].astype(np.float32) / np.iinfo(deep.dtype).max if deep.shape[-1] == 4 else None
+    if "A" not in picture.getbands():
+        return None
+    return np.asarray(picture.getchannel("A"), np.float32) / 255
+
+
 def opaque(picture: Picture) -> Picture:
     """The picture without its transparency, whatever lies beneath."""
     if isinstance(picture, np.ndarray):

@@ -24,6 +24,8 @@ KEPT = (
 """Of EXIF, beside what camera and GPS say: not the size and the layout of the file that it comes from."""
 MARK = "Software", "roigan complete"
 """What a PNG says of the program that wrote it: so an output is not taken for another input."""
+NOTE = "note"
+"""What a picture's `info` may have for its PNG to say in a text `Comment`; never read from a file."""
 SIZES = (Tag.ExifImageWidth, Tag.ExifImageHeight)
 
 
@@ -87,6 +89,8 @@ def options(info: dict[Any, Any], kind: str) -> dict[str, Any]:
     if kind == "PNG":
         given["pnginfo"] = chunks = PngImagePlugin.PngInfo()
         chunks.add_text(*MARK)
+        if note := info.get(NOTE):
+            chunks.add_text("Comment", note)
         gamma = info.get("gamma")
         if isinstance(gamma, float) and 0 < gamma * 100_000 < 2**31:
             chunks.add(b"gAMA", struct.pack(">I", round(gamma * 100_000)))

@@ -79,6 +79,18 @@ class Failures:
         )
 
 
+def pictures_in(place: Path) -> list[Path]:
+    """The pictures of a folder in the order of their names, or the one picture that a path names."""
+    from roigan.image_io.decode import is_picture
+
+    if not place.exists():
+        raise UserError(f"{place} does not exist")
+    files = sorted(path for path in place.iterdir() if is_picture(path.name)) if place.is_dir() else [place]
+    if not files:
+        raise UserError(f"{place} holds no pictures")
+    return files
+
+
 def pairs(image: Path, mask: Path | None, out: Path, seeds: Sequence[int] = (0,)) -> list[Job]:
     """A job for every picture; folders are paired by file name without its ending, however its accents are
     encoded.
@@ -190,7 +202,7 @@ def read_pair(
     """A picture, in a mode that the output's format can hold, and its mask (bool [H, W]), or one of all of
     it; complaints name the file."""
     from roigan.image_io.lossless import fit_format, read_picture
-    from roigan.inference.inpaint import check_mask, whole
+    from roigan.inference.windows import check_mask, whole
 
     out = next(iter(job.outs.values()))  # all have one format
     try:

@@ -19,7 +19,7 @@ from roigan.errors import UserError
 from roigan.inference.brushes import Constraint, layered, outlines
 from roigan.inference.priors import prior_of, realism
 from roigan.inference.projection import normal, uniform
-from roigan.inference.solver import Found, Objective, minimise
+from roigan.inference.solver import Adam, Found, Objective, Search, minimise, walk
 from roigan.systems.model import Model
 
 MOST = 64  # constraints
@@ -123,6 +123,17 @@ def paint(
         with torch.no_grad():
             return Found(z, canvas.G(z), loss, {}, loss[None])
     return minimise(canvas.G, terms, z, "adam", params.steps, params.lr, canvas.bound)
+
+
+def advance(
+    canvas: Canvas, constraints: Sequence[Constraint], at: Adam, params: PaintParams, z0: Tensor | None = None
+) -> tuple[Adam, Found]:
+    """A part of the way of `paint`: `params.steps` steps from where every candidate stands, and the best z
+    that each has met on them."""
+    search = Search(canvas.G, objectives(canvas, constraints, z0, params), at.z, canvas.bound)
+    at = walk(search, at._replace(z=search.inside(at.z)), params.steps, params.lr)
+    assert search.best, "a step begins with a look"
+    return at, search.best
 
 
 def candidates(z0: Tensor, params: PaintParams, generator: torch.Generator) -> Tensor:

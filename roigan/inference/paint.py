@@ -12,12 +12,13 @@ from roigan.image_io.lossless import as_channels, look, size_of
 from roigan.image_io.lossless import paint as put
 from roigan.image_io.reader import Picture
 from roigan.inference.brushes import within
-from roigan.inference.inpaint import Window, controls, cut, paste, square, window
-from roigan.inference.manipulation import candidates, paint, path, placed, region, whole
+from roigan.inference.inpaint import controls
+from roigan.inference.manipulation import Canvas, candidates, paint, path, placed, region, whole
 from roigan.inference.priors import prior_of
 from roigan.inference.projection import project_picture
 from roigan.inference.strokes import Strokes, constraints
 from roigan.inference.transfer import along, carried, enlarged
+from roigan.inference.windows import Window, cut, paste, square, window
 from roigan.systems.model import Model
 
 LEAST = 1 / 1024  # a change by less than a quarter of a level of 8 bits is none
@@ -52,9 +53,24 @@ def paint_picture(
     asked = constraints(strokes, size_of(picture), where, projected.images[0], params)
     found = paint(canvas, asked, candidates(z0, params, generator), params, z0)
     z1 = found.z[found.loss.argmin()][None]
+    return carried_along(canvas, picture, z0, z1, params.frames)
+
+
+def transfer(
+    model: Model, picture: Picture, z0: Tensor, z1: Tensor, t: float = 1.0, frames: int = 8
+) -> Picture:
+    """A copy of a picture with the edit from z0 to z1 [1, N] of N(0, I), or its part up to t, carried over;
+    t = 0 leaves it bit for bit. Raises UserError for a model without whole images."""
+    canvas = whole(model)
+    start, end = placed(z0), placed(z1)
+    return carried_along(canvas, picture, start, start + t * (end - start), frames)
+
+
+def carried_along(canvas: Canvas, picture: Picture, z0: Tensor, z1: Tensor, frames: int) -> Picture:
+    """The edit along a straight path on a prior's canvas, on the largest square of a picture."""
     with torch.no_grad():
-        frames = canvas.G(path(z0, z1, params.frames))
-    return carried_over(picture, where, frames)
+        seen = canvas.G(path(z0, z1, frames))
+    return carried_over(picture, square(picture), seen)
 
 
 def carried_over(picture: Picture, where: Window, frames: Tensor) -> Picture:

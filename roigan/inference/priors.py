@@ -15,10 +15,14 @@ from roigan.systems.model import Model
 
 def prior_of(model: Model) -> Model:
     """The model of whole images that a model is, or projects onto; UserError where there is none."""
-    prior = model.prior or model
-    if not hasattr(SYSTEMS[prior.system], "prior_loss"):
-        raise UserError(f"{prior.system} does not generate whole images, so nothing can be searched")
-    return prior
+    if not has_whole_images(model):
+        raise UserError(f"{model.system} does not generate whole images, so nothing can be searched")
+    return model.prior or model
+
+
+def has_whole_images(model: Model) -> bool:
+    """Whether `prior_of` finds something."""
+    return hasattr(SYSTEMS[(model.prior or model).system], "prior_loss")
 
 
 def prior_loss(prior: Model) -> Callable[[Tensor], Tensor]:

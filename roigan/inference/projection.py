@@ -16,10 +16,10 @@ from torch import Tensor
 from roigan.config import ProjectParams
 from roigan.image_io.lossless import size_of
 from roigan.image_io.reader import Picture
-from roigan.inference.inpaint import Window, cut, square
 from roigan.inference.latent_search import best_start, redrawn
 from roigan.inference.priors import check_images, prior_of
 from roigan.inference.solver import Found, minimise
+from roigan.inference.windows import Window, cut, square
 from roigan.losses.reconstruction import squared
 from roigan.nets import latent
 from roigan.systems.model import Model

@@ -13,7 +13,7 @@ from PIL import Image
 
 from roigan.errors import UserError
 from roigan.image_io.contents import Unusable, read_contents
-from roigan.image_io.decode import decode, fit, is_picture
+from roigan.image_io.decode import decode, fit
 from roigan.image_io.lossless import MAX_BYTES
 from roigan.images.arrays import to_float
 from roigan.inference.jobs import Failures
@@ -66,16 +66,6 @@ def placed(score: float, model: Model) -> Score:
     n, lower = len(model.normal), bisect.bisect_left(model.normal, score)
     p = (1 + n - lower) / (n + 1)  # the picture itself is one of those that score so high
     return Score(score, 100 * lower / n, score > model.threshold, p)
-
-
-def pictures_in(place: Path) -> list[Path]:
-    """The pictures of a folder in the order of their names, or the one picture that a path names."""
-    if not place.exists():
-        raise UserError(f"{place} does not exist")
-    files = sorted(path for path in place.iterdir() if is_picture(path.name)) if place.is_dir() else [place]
-    if not files:
-        raise UserError(f"{place} holds no pictures")
-    return files
 
 
 def score_files(model: Model, files: Sequence[Path], failed: Failures) -> Iterator[tuple[Path, Seen]]:

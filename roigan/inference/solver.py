@@ -6,6 +6,7 @@ whichever others are searched beside it.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -21,6 +22,7 @@ Objective = Callable[[Tensor, Tensor], Tensor]
 MEMORY = 10  # steps that L-BFGS remembers
 HALVINGS = 8  # of a step of L-BFGS that does not go down
 DESCENT = 1e-4  # of the promised descent is enough (Armijo)
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Adam's
 
 
 class Found(NamedTuple):
@@ -61,7 +63,7 @@ class Search:
 
     def look(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Loss [B] and gradient [B, N] at z [B, N]; infinite, and 0, for an image that is stopped."""
-        z = z.detach().clone().requires_grad_(True)  # Adam moves its z in place; this one is remembered
+        z = z.detach().clone().requires_grad_(True)
         with torch.enable_grad():
             images = self.G(z)
             terms = {name: objective(images, z) for name, objective in self.objectives.items()}
@@ -106,15 +108,43 @@ class Search:
         self.lowest.append(self.best.loss)
 
 
-def adam(search: Search, z: Tensor, steps: int, lr: float) -> None:
-    """Adam, elementwise: images of a batch do not touch one another."""
-    z = z.clone()
-    optimizer = torch.optim.Adam([z], lr=lr)
+class Adam(NamedTuple):
+    """Adam on its way (Kingma and Ba 2015): all that its next step needs of the earlier ones."""
+
+    z: Tensor
+    """[B, N]; so are the moments."""
+    m: Tensor
+    v: Tensor
+    t: int = 0
+    """Steps that were taken."""
+
+    @classmethod
+    def begin(cls, z: Tensor) -> Adam:
+        """Before the first step."""
+        return cls(z, torch.zeros_like(z), torch.zeros_like(z))
+
+    def step(self, gradient: Tensor, lr: float) -> Adam:
+        """After one more, elementwise: images of a batch do not touch one another."""
+        t = self.t + 1
+        m = self.m.lerp(gradient, 1 - BETA_1)
+        v = BETA_2 * self.v + (1 - BETA_2) * gradient.square()
+        length = lr / (1 - BETA_1**t)
+        z = self.z - length * m / (v.sqrt() / math.sqrt(1 - BETA_2**t) + EPSILON)
+        return Adam(z, m, v, t)
+
+
+def walk(search: Search, at: Adam, steps: int, lr: float) -> Adam:
+    """Steps of Adam, one look for each; where it stands then, at which nobody has looked yet."""
     for _ in range(steps):
-        _, z.grad = search.look(z)
-        optimizer.step()
-        z.copy_(search.inside(z))
-    search.look(z)
+        _, gradient = search.look(at.z)
+        at = at.step(gradient, lr)
+        at = at._replace(z=search.inside(at.z))
+    return at
+
+
+def adam(search: Search, z: Tensor, steps: int, lr: float) -> None:
+    """Adam, and a look at where it ends."""
+    search.look(walk(search, Adam.begin(z), steps, lr).z)
 
 
 def lbfgs(search: Search, z: Tensor, steps: int, lr: float) -> None:

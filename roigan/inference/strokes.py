@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from roigan.config import PaintParams
 from roigan.errors import UserError
+from roigan.image_io.colour import alpha_of
 from roigan.image_io.lossless import as_channels, look, read_mask, read_picture, size_of
 from roigan.image_io.reader import Picture
 from roigan.inference.brushes import Constraint, colour, sketch, warp
-from roigan.inference.inpaint import Window
+from roigan.inference.windows import Window, shrunk
 
 COVERED = 0.25  # of a pixel of the model: enough paint to count
 
@@ -66,7 +66,7 @@ def constraints(
             drawn |= _drawn(path, size, where, side)
         found.append(sketch(torch.from_numpy(drawn).float()[None].to(image.device), params))
     for stroke in strokes.warps:
-        found += warp(image, *_scaled(stroke, where, side), params)
+        found += warp(image, *scaled(stroke, where, side), params)
     if not found:
         raise UserError("nothing is asked for: give --colour, --sketch or --warp")
     return [each._replace(v=each.v.to(image), B=each.B.to(image)) for each in found]
@@ -77,14 +77,14 @@ def _painted(
 ) -> tuple[Tensor, Tensor]:
     """v [C, S, S] in [-1, 1] and B [1, S, S]."""
     picture = _of_size(path, size)
-    alpha = _alpha(picture)
+    alpha = alpha_of(picture)
     if alpha is None:
         raise UserError(
             f"{path} has no alpha channel: nothing says where it is painted; leave the rest clear"
         )
     everywhere = (slice(0, size[1]), slice(0, size[0]))
     paint = look(picture, everywhere, ground=0.0)  # [H, W, 1 or 3], times alpha already
-    both = _seen(np.dstack([as_channels(paint, channels), alpha]), where, side)
+    both = shrunk(np.dstack([as_channels(paint, channels), alpha]), where, side)
     cover = both[..., -1:]
     B = cover >= COVERED
     if not B.any():
@@ -96,13 +96,13 @@ def _painted(
 def _drawn(path: Path, size: tuple[int, int], where: Window, side: int) -> np.ndarray:
     """bool [S, S]: where a line runs through, however thin it becomes."""
     _of_size(path, size)
-    lines = _seen(read_mask(path)[..., None].astype(np.float32), where, side)[..., 0] > 0
+    lines = shrunk(read_mask(path)[..., None].astype(np.float32), where, side)[..., 0] > 0
     if not lines.any():
         raise UserError(f"{path}: no white line in the square that the model sees")
     return np.asarray(lines)
 
 
-def _scaled(stroke: Warp, where: Window, side: int) -> Warp:
+def scaled(stroke: Warp, where: Window, side: int) -> Warp:
     """In pixels of the model."""
     scale = side / where.side
     x, y = (stroke.x - where.left) * scale, (stroke.y - where.top) * scale
@@ -118,25 +118,3 @@ def _of_size(path: Path, size: tuple[int, int]) -> Picture:
     if (mine := size_of(picture)) != size:
         raise UserError(f"{path} is {mine[0]}x{mine[1]} pixels, but what it paints on is {size[0]}x{size[1]}")
     return picture
-
-
-def _alpha(picture: Picture) -> np.ndarray | None:
-    """float32 [H, W] in [0, 1]."""
-    if isinstance(picture, np.ndarray):
-        deep = np.asarray(picture)
-        return deep[..., 3].astype(np.float32) / np.iinfo(deep.dtype).max if deep.shape[-1] == 4 else None
-    if "A" not in picture.getbands():
-        return None
-    return np.asarray(picture.getchannel("A"), np.float32) / 255
-
-
-def _seen(field: np.ndarray, where: Window, side: int) -> np.ndarray:
-    """A field [H, W, K] in the window, at the model's resolution [side, side, K]; 0 beyond the picture."""
-    high, wide = field.shape[:2]
-    top, left = max(0, -where.top), max(0, -where.left)
-    below, right = (max(0, n) for n in (where.top + where.side - high, where.left + where.side - wide))
-    padded = np.pad(field, [(top, below), (left, right), (0, 0)])
-    cut = padded[where.top + top :, where.left + left :][: where.side, : where.side]
-    method = cv2.INTER_AREA if side < where.side else cv2.INTER_NEAREST
-    resized: np.ndarray = cv2.resize(cut, (side, side), interpolation=method).reshape(side, side, -1)
-    return resized

@@ -29,16 +29,22 @@ NEEDED = {"RAY_TRAIN_V2_ENABLED": "1"}
 LONGEST_SOCKET, BELOW = (103 if sys.platform == "darwin" else 107), 71
 
 
-def start_ray(params: Params, wanted: float) -> None:
+def named() -> str | None:
+    """The cluster that RAY_ADDRESS names, if it names one."""
+    address = os.environ.get("RAY_ADDRESS")
+    return None if address == "local" else address or None
+
+
+def start_ray(wanted: float, params: Params | None = None) -> None:
     """Join the cluster that RAY_ADDRESS names, else start Ray on this machine.
 
     wanted: the cores that are asked for; where this machine has fewer, Ray is told that it has them, or it
-    would wait for ever. Raises UserError where there is no such cluster, or something in the environment
-    keeps Ray from starting.
+    would wait for ever. params: of a training, which may want a GPU of this machine. Raises UserError where
+    there is no such cluster, or something in the environment keeps Ray from starting.
     """
-    address = os.environ.get("RAY_ADDRESS") or "local"
+    address = named()
     os.environ.update({key: os.environ.get(key, value) for key, value in QUIET.items()} | NEEDED)
-    if address == "local":
+    if not address:
         # one process less per group: nobody announces that this machine will be taken away
         os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
         _short_folder()
@@ -53,22 +59,22 @@ def start_ray(params: Params, wanted: float) -> None:
 
     if ray.is_initialized():
         return
-    if address == "local":
-        device(params)  # on a cluster, the machine that starts the training may have no GPU
-    else:
+    if address:
         _knock(address)
-    found = max(cores(), math.ceil(wanted)) if address == "local" else None
+    elif params:
+        device(params)  # on a cluster, the machine that starts the training may have no GPU
+    found = None if address else max(cores(), math.ceil(wanted))
     try:
         # what workers say comes through reports; Ray's own forwarding would prefix, repeat and interleave it
         ray.init(
-            address=address,
+            address=address or "local",
             num_cpus=found,
             include_dashboard=False,  # half a dozen processes that a laptop has no use for
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
     except Exception as error:
-        if address == "local":
+        if not address:
             raise _no_start(error) from None
         if not isinstance(error, ConnectionError | AuthenticationError | ValueError):
             raise _no_start(error) from None

@@ -17,7 +17,7 @@ from roigan.images.arrays import load_statistics
 CODE = (
     "config/blocks.py", "config/params.py", "config/reading.py", "config/systems/{system}.py", "corruptions",
     "errors.py", "features", "files", "game.py", "images", "losses", "nets", "systems/interface.py",
-    "systems/model.py", "systems/states.py", "systems/{system}", "training",
+    "systems/model.py", "systems/penalty.py", "systems/states.py", "systems/{system}", "training",
 )  # fmt: skip
 # and those that decide what a trial of a search scores besides
 SEARCH = ("evaluation", "image_io", "inference", "systems", "tuning")

@@ -100,7 +100,7 @@ def _in_process(params: Params, root: Path, name: str, storage: Storage, on_repo
 
 
 def _in_ray_group(params: Params, root: Path, name: str, storage: Storage, on_report: OnReport) -> str | None:
-    start_ray(params, params.train.num_workers)
+    start_ray(params.train.num_workers, params)
     from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
     from ray.train.v2.api.exceptions import TrainingFailedError

@@ -48,7 +48,7 @@ def search(params: Params, root: Path, name: str, on_trial: OnTrial) -> list[Tri
     """
     os.environ.update({key: os.environ.get(key, value) for key, value in QUIET.items()})
     device(trial_params(params, {}))
-    start_ray(params, params.tune.cpus)
+    start_ray(params.tune.cpus, params)
     from ray import tune
 
     if fresh():

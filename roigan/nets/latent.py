@@ -23,20 +23,22 @@ def draw_latent(
     generator: torch.Generator,
     c: Tensor | None = None,
     k: Sequence[int] | Tensor | None = None,
+    z0: Tensor | None = None,
 ) -> Tensor:
     """n latent vectors z [n, noise + sliders + codes*values] on the CPU.
 
     generator: of the CPU; it is advanced alike whether or not the controls are given, so that the same seed
     with other sliders keeps its z0. c: float [sliders] or [n, sliders], each in [-1, 1], and k: one number
-    per code or [n, codes]; None draws them per vector.
+    per code or [n, codes]; z0: float [noise] or [n, noise]; None draws them per vector.
     """
     noise, sliders, codes, values = sizes
-    z0 = torch.randn(n, noise, generator=generator)
+    random_z0 = torch.randn(n, noise, generator=generator)
     random_c = 2 * torch.rand(n, sliders, generator=generator) - 1
     random_k = torch.randint(values, (n, codes), generator=generator)
+    z0_all = random_z0 if z0 is None else z0.to(torch.float32).expand(n, noise)
     c_all = random_c if c is None else c.to(torch.float32).expand(n, sliders)
     k_all = random_k if k is None else torch.as_tensor(k, dtype=torch.long).expand(n, codes)
-    return join_latent(z0, c_all, k_all, values)
+    return join_latent(z0_all, c_all, k_all, values)
 
 
 def uniform(z: Tensor) -> Tensor:

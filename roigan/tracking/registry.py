@@ -20,11 +20,12 @@ from roigan.errors import UserError
 from roigan.files import paths
 from roigan.files.tensors import sha256_of
 from roigan.tracking.lineage import lineage
-from roigan.tracking.model_card import WHAT, model_card, verb_of
+from roigan.tracking.model_card import model_card
 from roigan.tracking.outbox import open_outbox
 from roigan.tracking.package import pack
 from roigan.tracking.places import here, local, repository
 from roigan.tracking.runs import finish_run, log_artifacts, log_history, log_metrics, run_of
+from roigan.tracking.services import service_of
 from roigan.tracking.store import EMPTY, client, model_named, reader, store_uri
 
 CANDIDATE, CHAMPION = "candidate", "champion"
@@ -85,7 +86,7 @@ def _new_version(
     log_artifacts(run_id, [paths.HISTORY, paths.SAMPLES])
     finish_run(run_id)
     if not opened.search_registered_models(f"name = '{name}'"):
-        opened.create_registered_model(name, description=WHAT[verb_of(config)])
+        opened.create_registered_model(name, description=service_of(config).what)
     return opened.create_model_version(name, place, run_id=run_id, tags=tags, description=card)
 
 
@@ -101,7 +102,7 @@ def _pack(
     card = model_card(params, config, tags)
     with tempfile.TemporaryDirectory() as temporary:
         packed = Path(temporary) / "model"
-        pack(packed, folder, config, tags, verb_of(config))
+        pack(packed, folder, config, tags)
         (packed / "README.md").write_text(card)
         repository(opened, place).log_artifacts(str(packed))
     return card

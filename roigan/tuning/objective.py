@@ -20,6 +20,7 @@ from roigan.config.tuning import BLOCKS, FIXED
 from roigan.corruptions.cache import load_cache
 from roigan.errors import UserError
 from roigan.evaluation import completion, detection, foreign
+from roigan.evaluation.exam import Exam
 from roigan.evaluation.methods import whole
 from roigan.evaluation.metrics.records import METRICS, worst
 from roigan.evaluation.verbs import VERBS, measure
@@ -141,7 +142,8 @@ def scores(folder: Path, terms: Mapping[str, float], own: Params, root: Path) ->
         else:
             params = own.model_copy(update={"evaluate": few})
             table = measure(
-                lambda verb: {"trial": VERBS[verb].own(params, model)}, val, masks, features, params, model
+                lambda verb: {"trial": VERBS[verb].own(params, model)},
+                Exam(val, masks, features, params, model),
             ).table
     if len(table):
         table = table[table["method"] == "trial"].set_index("mask")

@@ -12,12 +12,13 @@ from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from roigan.apps.editor import verbs
+from roigan.apps.editor import brushes, photographs, verbs
 from roigan.apps.editor.gate import Gate
 from roigan.apps.editor.guard import Guard
 from roigan.apps.editor.pictures import Opened, Pictures, preview
-from roigan.apps.editor.requests import MOST_PIXELS, Draw, Fill, Render, Work
-from roigan.apps.recipe import MOST_RUNS, Region, complaint, runs_of
+from roigan.apps.editor.requests import MOST_PIXELS, Along, Draw, Fill, Paint, Project, Render, Transfer, Work
+from roigan.apps.recipe import complaint, runs_of
+from roigan.apps.regions import MOST_RUNS, Region
 from roigan.errors import UserError
 from roigan.image_io.contents import Unusable
 from roigan.image_io.lossless import as_mask, open_picture
@@ -106,6 +107,31 @@ def make_app(named: Mapping[str, Model], port: int, token: str | None = None) ->
         model = model_of(asked.model)
         content = await gate.run(lambda: verbs.fill(model, asked.x, asked.M, asked.fillings))
         return Response(content, media_type=TYPES["png"])
+
+    @app.post("/api/paint")
+    async def paint(asked: Paint) -> dict[str, Any]:
+        """Steps towards a filling that follows strokes: where every candidate stands, the best it has met."""
+        model = model_of(asked.model)
+        return await gate.run(lambda: brushes.paint(model, asked))
+
+    @app.post("/api/path", response_class=Response)
+    async def path(asked: Along) -> Response:
+        """Fillings on the way from one to another, side by side."""
+        model = model_of(asked.model)
+        return Response(await gate.run(lambda: brushes.along(model, asked)), media_type=TYPES["png"])
+
+    @app.post("/api/project")
+    async def project(asked: Project) -> dict[str, Any]:
+        """Where a photograph lies on the manifold of a model of whole images."""
+        model, picture = model_of(asked.model), opened(asked.picture).picture
+        return await gate.run(lambda: photographs.project(model, picture, asked))
+
+    @app.post("/api/transfer", response_class=Response)
+    async def transfer(asked: Transfer) -> Response:
+        """A photograph with an edit of such a model carried over, as a file."""
+        model, picture = model_of(asked.model), opened(asked.picture).picture
+        content = await gate.run(lambda: photographs.transfer(model, picture, asked))
+        return Response(content, media_type=TYPES[asked.format])
 
     @app.post("/api/render", response_model=None)
     async def render(asked: Render) -> Response | dict[str, Any]:

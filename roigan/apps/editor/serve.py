@@ -17,13 +17,11 @@ def serve(models: Mapping[str, Model], host: str, port: int) -> None:
     """Serve the editor of some models, by name, until it is interrupted; prints the address to open.
 
     On another host than 127.0.0.1 whoever asks needs a token, which is part of that address. port 0 takes a
-    free one. Raises UserError where the address cannot be had.
+    free one. Raises UserError where the address cannot be had, and where no model fills regions.
     """
-    for name, model in models.items():
-        try:
-            model.require("complete")
-        except UserError as error:
-            raise UserError(f"{name}: {error}") from None
+    if not any("complete" in model.verbs for model in models.values()):
+        told = ", ".join(f"{name} is {model.system}" for name, model in models.items())
+        raise UserError(f"a region needs a model that completes, and none does: {told}; see releases/")
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.create_server((host, port), family=family)

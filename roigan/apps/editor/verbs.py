@@ -12,13 +12,16 @@ import torch
 from torch import Tensor
 
 from roigan.apps.editor.pictures import fast_png, preview_box
-from roigan.apps.recipe import Controls, Region, fill_regions, mask_of
+from roigan.apps.recipe import fill_regions, mask_of
+from roigan.apps.regions import Controls, Region
 from roigan.errors import UserError
 from roigan.image_io.decode import decode
 from roigan.image_io.lossless import encode, fit_format, shape_of
 from roigan.image_io.reader import Picture
 from roigan.images.arrays import to_float, to_uint8
-from roigan.inference.inpaint import bounds, check_colours, controls, cut, window
+from roigan.inference.inpaint import check_colours, latent
+from roigan.inference.priors import has_whole_images
+from roigan.inference.windows import bounds, cut, window
 from roigan.systems.model import Model
 
 Models = Mapping[str, Model]
@@ -26,6 +29,9 @@ Models = Mapping[str, Model]
 
 def about(name: str, model: Model) -> dict[str, Any]:
     """What the page needs to know of a model."""
+    completes, is_prior = "complete" in model.verbs, has_whole_images(model)
+    moves = model.sizes.noise + model.sliders > 0
+    abilities = {"fill": completes, "paint": completes and moves, "project": is_prior, "transfer": is_prior}
     return {
         "name": name,
         "system": model.system,
@@ -35,15 +41,14 @@ def about(name: str, model: Model) -> dict[str, Any]:
         "codes": model.codes,
         "values": model.values,
         "sha256": model.sha256,
+        "can": [verb for verb, able in abilities.items() if able],
     }
 
 
 def draw(model: Model, seeds: Sequence[int]) -> list[dict[str, Any]]:
     """The sliders and codes that belong to seeds where none are given."""
     noise, sliders, codes, values = model.sizes
-    z = torch.cat(
-        [model.latent(1, _generator(seed)) for seed in seeds]
-    )  # [n, noise + sliders + codes*values]
+    z = torch.cat([latent(model, seed) for seed in seeds])  # [n, noise + sliders + codes*values]
     c = z[:, noise : noise + sliders].double()
     k = z[:, noise + sliders :].reshape(len(z), codes, values).argmax(-1) if codes else z[:, :0]
     rows = zip(seeds, c.tolist(), k.long().tolist(), strict=True)
@@ -66,19 +71,20 @@ def seen_by(models: Models, picture: Picture, regions: Sequence[Region]) -> dict
 
 def fill(model: Model, x: bytes, M: bytes, fillings: Sequence[Controls]) -> bytes:
     """PNG of a window filled in several ways, side by side: [S, n*S]."""
+    x_all, M_all = (one.expand(len(fillings), -1, -1, -1) for one in decoded(model, x, M))
+    z = torch.cat([latent(model, given.seed, given.c, given.k, given.z0) for given in fillings])
+    return strip(model.complete(x_all, M_all, z))
+
+
+def strip(images: Tensor) -> bytes:
+    """PNG of images [n, C, S, S] in [-1, 1], side by side."""
+    return fast_png(np.hstack(list(to_uint8(images))))
+
+
+def decoded(model: Model, x: bytes, M: bytes) -> tuple[Tensor, Tensor]:
+    """x [1, C, S, S] in [-1, 1] and M [1, 1, S, S] in {0, 1} of a window, from PNG."""
     size = model.image_size
-    x_all = _decoded(x, size, model.channels).expand(len(fillings), -1, -1, -1)  # [n, C, S, S]
-    M_all = (_decoded(M, size, 1) > 0).float().expand(len(fillings), -1, -1, -1)  # [n, 1, S, S]
-    z = torch.cat([_latent(model, filling) for filling in fillings])
-    return fast_png(np.hstack(list(to_uint8(model.complete(x_all, M_all, z)))))
-
-
-def _latent(model: Model, filling: Controls) -> Tensor:
-    return model.latent(1, _generator(filling.seed), *controls(model, filling.c, filling.k))
-
-
-def _generator(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+    return _decoded(x, size, model.channels), (_decoded(M, size, 1) > 0).float()
 
 
 def _decoded(content: bytes, size: int, channels: int) -> Tensor:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from pydantic import model_validator
+
 from roigan.config.blocks import LatentSizes, LossParams, ModelParams, Positive, Weight
 from roigan.config.params import Params
 
@@ -44,3 +46,9 @@ class WGANParams(Params):
 
     model: WGANModel
     losses: WGANLosses = WGANLosses()
+
+    @model_validator(mode="after")
+    def _penalty_somewhere(self) -> WGANParams:
+        if self.penalty.region == "outside":
+            raise ValueError("penalty.region: of a whole image nothing is outside; set inside or everywhere")
+        return self

@@ -27,6 +27,7 @@ from roigan.images.blending import complete
 from roigan.losses import adversarial, latent, reconstruction
 from roigan.nets.layers import SLOPE, group_norm, wide
 from roigan.systems.interface import AVERAGED_G, CriticLoss, Given, Kept
+from roigan.systems.penalty import lazy_penalty
 
 LAB = SPACES["lab"]
 UNIT = 128 / 255  # from our scale of a, b to that of the paper, on which they span [0, 1]
@@ -178,18 +179,9 @@ class ChromaGAN(CriticLoss):
 
     def loss_D(self, nets: SimpleNamespace, batch: Batch) -> Terms:
         """E D(L, G.ab) - E D(L, ab), and the penalty on D's gradient by what is generated."""
-        w, gp = self.params.losses, self.params.penalty
         real = batch.once("T(x)", partial(LAB.to, batch.x))
         fake = batch.once("fake", lambda: coloured(batch, nets.G(batch.x, batch.M).ab))
         terms = {"adv": adversarial.wasserstein_d(*nets.D(torch.cat([real, fake])).chunk(2))}
-        if w.gp and batch.step % gp.every == 0:
-            reduce = {"mean": torch.mean, "sum": torch.sum}[gp.scores]
-            a, M = batch.random.uniform("gp"), batch.corruption.M  # 0 on L: the gradient by a, b
-            terms["gp"] = (
-                w.gp
-                * gp.every
-                * adversarial.gradient_penalty(
-                    lambda t: reduce(nets.D(t), dim=1), real, fake, M, a, gp.region
-                )
-            )
-        return terms
+        w, penalty = self.params.losses, self.params.penalty
+        M = batch.corruption.M  # 0 on L: the gradient by a, b
+        return terms | lazy_penalty(w.gp, penalty, batch, nets.D, real, fake, M)

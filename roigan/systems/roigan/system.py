@@ -21,6 +21,7 @@ from roigan.losses import adversarial, features, latent, reconstruction
 from roigan.nets.control_reader import Reader
 from roigan.nets.latent import join_latent
 from roigan.systems.interface import AVERAGED_G, Given, Kept
+from roigan.systems.penalty import lazy_penalty
 from roigan.systems.roigan.networks import Discriminator, Generator, QHead
 
 
@@ -70,20 +71,14 @@ class RoIGAN:
 
     def loss_D(self, nets: SimpleNamespace, batch: Batch) -> Terms:
         """(3.19): hinge + penalty on the gradient + zero concentration."""
-        x, M, w, gp = batch.x, batch.M, self.params.losses, self.params.penalty
+        x, M, w, penalty = batch.x, batch.M, self.params.losses, self.params.penalty
         y = batch.once("y", lambda: nets.G(x, M, self.latent(batch)[0]).y)
         real, fake = nets.D(torch.cat([x, y]), torch.cat([M, M])).scores.chunk(2)  # one forward for both
         terms = {
             "adv": w.adv_d * adversarial.hinge_d(real, fake),
             "zero": w.zero * adversarial.zero_centred(real),
         }
-        if w.gp and batch.step % gp.every == 0:
-            reduce = {"mean": torch.mean, "sum": torch.sum}[gp.scores]
-            penalty = adversarial.gradient_penalty(
-                lambda t: reduce(nets.D(t, M).scores, dim=1), x, y, M, batch.random.uniform("gp"), gp.region
-            )
-            terms["gp"] = w.gp * gp.every * penalty
-        return terms
+        return terms | lazy_penalty(w.gp, penalty, batch, lambda t: nets.D(t, M).scores, x, y, M)
 
     def loss_G(self, nets: SimpleNamespace, batch: Batch) -> Terms:
         """(3.18): adversarial, style (tv, perceptual, feature matching), divergence and information."""

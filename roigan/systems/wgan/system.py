@@ -17,6 +17,7 @@ from roigan.config.systems.wgan import WGANParams
 from roigan.game import Batch, Terms
 from roigan.losses import adversarial
 from roigan.systems.interface import CriticLoss, Kept, TwoPlayers
+from roigan.systems.penalty import lazy_penalty
 from roigan.systems.wgan.networks import Critic, Generator
 
 
@@ -45,18 +46,14 @@ class WGAN(CriticLoss, TwoPlayers):
 
     def loss_D(self, nets: SimpleNamespace, batch: Batch) -> Terms:
         """E D(G(z)) - E D(x) + gp * E (|grad D(t)| - 1)^2, t between x and G(z), + zero * E D(x)^2."""
-        w, gp = self.params.losses, self.params.penalty
+        w, penalty = self.params.losses, self.params.penalty
         G = batch.once("G", lambda: nets.G(self._z(batch)))
         real, fake = nets.D(torch.cat([batch.x, G])).chunk(2)  # one forward for both
         terms = {
             "adv": adversarial.wasserstein_d(real, fake),
             "zero": w.zero * adversarial.zero_centred(real),
         }
-        if batch.step % gp.every == 0 and w.gp:
-            a = batch.random.uniform("a")
-            penalty = adversarial.gradient_penalty(nets.D, batch.x, G, batch.M, a, "everywhere")
-            terms["gp"] = w.gp * gp.every * penalty
-        return terms
+        return terms | lazy_penalty(w.gp, penalty, batch, nets.D, batch.x, G, torch.ones_like(batch.M), "a")
 
     def _z(self, batch: Batch) -> Tensor:
         return batch.random.normal("z", self.params.model.noise)

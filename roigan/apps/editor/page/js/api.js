@@ -60,6 +60,8 @@ export const readMask = (given) => json(ask("POST", "api/mask", given, octets(gi
 export const draw = (model, seeds) => json(post("api/draw", { model, seeds }));
 export const seenBy = (picture, regions) => json(post("api/window", { picture, regions }));
 export const fill = (model, { x, M }, fillings) => blob(post("api/fill", { model, x, M, fillings }));
+export const paint = (model, window, task) => json(post("api/paint", { model, ...window, ...task }));
+export const path = (model, { x, M }, way) => blob(post("api/path", { model, x, M, ...way }));
 export const renderBox = (picture, regions) => json(post("api/render", { picture, regions, part: "box" }));
 export const renderMask = (picture, regions) => blob(post("api/render", { picture, regions, part: "mask" }));
 export const renderWhole = (picture, regions, format) => blob(post("api/render", { picture, regions, format }));

@@ -5,12 +5,12 @@ import * as api from "./api.js";
 import { bounds } from "./raster.js";
 import { fillings, live, preview, settle, whenIdle } from "./results.js";
 import { attempt, say } from "./say.js";
-import { change, chosen, controlsOf, isEmpty, modelOf, now, store } from "./store.js";
+import { change, chosen, controlsOf, isEmpty, modelOf, now, store, unpainted } from "./store.js";
 
 const AT_ONCE = 16, DICE = 8, ENDS = [-1, 1];
 const panel = document.getElementById("controls");
 const element = (id) => document.getElementById(id);
-const copyOf = (id) => element(id).content.cloneNode(true).firstElementChild;
+export const copyOf = (id) => element(id).content.cloneNode(true).firstElementChild;
 const shown = (value) => value.toFixed(2).replace("-", "−");
 
 let built = null; // what the panel was built for: a region's id and model
@@ -59,8 +59,8 @@ function build(region, model) {
 
 /** The controls of the chosen region, one slider replaced. */
 const withSlider = (i, value) => {
-  const { seed, c, k } = chosen();
-  return { seed, c: c.with(i, value), k };
+  const { seed, c, k, z0 } = chosen();
+  return { seed, c: c.with(i, value), k, z0 };
 };
 
 function slider(i) {
@@ -83,10 +83,13 @@ function slider(i) {
   return row;
 }
 
+/** Other controls for the chosen region: strokes are fixed, since what follows them is no longer on their way. */
+const refill = (label, controls) => change(label, { ...controls, paint: unpainted(chosen().paint) });
+
 function set(i, value) {
   settle();
   if (chosen().c[i] === value) return showSlider(i, value, chosen().keep.c[i]);
-  change(`Slider ${i}`, { c: chosen().c.with(i, value) });
+  refill(`Slider ${i}`, { c: chosen().c.with(i, value) });
   return undefined;
 }
 
@@ -98,7 +101,7 @@ function code(i, values) {
     input.name = `code-${i}`;
     input.setAttribute("aria-label", `Code ${i}: ${value}`);
     cell.title = String(value);
-    input.addEventListener("change", () => change(`Code ${i}`, { k: chosen().k.with(i, value) }));
+    input.addEventListener("change", () => refill(`Code ${i}`, { k: chosen().k.with(i, value) }));
     row.append(cell);
   }
   keeper(part, `Code ${i}`, "k", i);
@@ -119,7 +122,7 @@ function keeper(row, name, kind, i) {
 const THUMBNAIL = 96; // pixels
 
 /** Draws the n-th filling of a strip on a small canvas: the region with a little around it. */
-function put(thumbnail, { strip, window }, n, { runs }) {
+export function put(thumbnail, { strip, window }, n, { runs }) {
   const size = strip.height, scale = size / window.side, box = bounds(runs, store.picture.width);
   const side = Math.min(size, Math.max(size / 4, 1.15 * scale * Math.max(box.width, box.height)));
   const corner = (middle) => Math.min(size - side, Math.max(0, middle * scale - side / 2));
@@ -136,19 +139,19 @@ function clearThumbnails() {
 
 /** What every slider would make at its ends, and every code with its values. */
 async function thumbnails(state, wanted) {
-  const { seed, c, k, model } = state.regions[state.chosen];
+  const { seed, c, k, z0, model } = state.regions[state.chosen];
   const wishes = [];
   c.forEach((_, i) =>
     ENDS.forEach((value, end) => {
       const target = element("sliders").children[i].querySelectorAll(".thumbnail")[end];
-      wishes.push({ target, controls: { seed, c: c.with(i, value), k } });
+      wishes.push({ target, controls: { seed, c: c.with(i, value), k, z0 } });
     }),
   );
   const { values } = store.models.find(({ sha256 }) => sha256 === model);
   k.forEach((_, i) => {
     for (let value = 0; value < values; value++) {
       const target = element("codes").children[i].querySelectorAll(".thumbnail")[value];
-      wishes.push({ target, controls: { seed, c, k: k.with(i, value) } });
+      wishes.push({ target, controls: { seed, c, k: k.with(i, value), z0 } });
     }
   });
   while (wishes.length && wanted()) {
@@ -185,7 +188,7 @@ function die(controls, n, filled) {
   button.addEventListener("click", () => {
     element("dice-row").querySelectorAll("button").forEach((other) => other.removeAttribute("aria-current"));
     button.setAttribute("aria-current", "true");
-    change("Dice", controls);
+    refill("Dice", { ...controls, z0: null });
   });
   return button;
 }

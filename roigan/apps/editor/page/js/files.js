@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { attempt, complain, say } from "./say.js";
-import { begin, chosen, controlsOf, isEmpty, newRegion, now, plain, store } from "./store.js";
+import { LAM_S, begin, chosen, controlsOf, isEmpty, newRegion, now, recorded, plain, store, unpainted } from "./store.js";
 import { alter } from "./tools.js";
 import { fit, view } from "./view.js";
 
@@ -98,9 +98,22 @@ function regionsFor(recipe, { width, height }) {
       seed: given.seed ?? 0,
       c: c.map((rest, i) => given.c?.[i] ?? rest),
       k: k.map((rest, i) => given.k?.[i] ?? rest),
+      z0: given.z0 ?? null,
       keep,
+      paint: { ...unpainted({ lam_s: LAM_S }), ...checkedPaint(given.paint) },
     });
   });
+}
+
+/** What a recipe says of strokes, if it is sound: the server never looks at it. */
+function checkedPaint(paint) {
+  const { strokes = [], lam_s = LAM_S, path = null } = paint ?? {};
+  const numbers = (list) => Array.isArray(list) && list.every(Number.isFinite);
+  const isStroke = ({ brush, points, size, colour }) =>
+    ["colour", "sketch", "warp"].includes(brush) && points.length && points.every((point) => numbers(point) && point.length === 2) && size > 0 && numbers(colour);
+  const isPath = ({ start, end, t }) => [start, end].every(({ z0, c }) => numbers(z0) && numbers(c)) && t >= 0 && t <= 1;
+  if (!strokes.every(isStroke) || !(lam_s >= 0) || (path && !isPath(path))) throw new Error("The recipe's strokes are none.");
+  return { strokes, lam_s, path };
 }
 
 async function openRecipe(file) {
@@ -138,8 +151,8 @@ function save(blob, name) {
   say(`${name} is saved.`);
 }
 
-const work = () => {
-  const regions = plain(now().regions);
+const work = (told = plain) => {
+  const regions = told(now().regions);
   if (!regions.some(({ shown }) => shown)) throw new Error("No region is drawn, so there is nothing to save.");
   return regions;
 };
@@ -157,7 +170,7 @@ export const saveMask = () =>
 export const saveRecipe = () =>
   attempt(async () => {
     const { name, sha256, width, height } = store.picture;
-    const recipe = { roigan: 1, picture: { name, sha256, width, height }, regions: work() };
+    const recipe = { roigan: 1, picture: { name, sha256, width, height }, regions: work(recorded) };
     save(new Blob([`${JSON.stringify(recipe)}\n`], { type: "application/json" }), `${stem()}.recipe.json`);
   });
 

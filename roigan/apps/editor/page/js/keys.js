@@ -6,6 +6,7 @@ import { addRegion, removeChosen, step } from "./regions.js";
 import { redo, store, undo } from "./store.js";
 import { brushSize, cancel, move, setSize, takeTool, tools } from "./tools.js";
 import { draw, fit, view, zoomBy } from "./view.js";
+import { play } from "./way.js";
 
 const canvas = document.getElementById("canvas");
 const help = document.getElementById("help");
@@ -28,6 +29,10 @@ const KEYS = {
   o: () => takeTool("ellipse"),
   l: () => takeTool("lasso"),
   f: () => takeTool("fill"),
+  c: () => takeTool("colour"),
+  k: () => takeTool("sketch"),
+  w: () => takeTool("warp"),
+  p: play,
   h: () => document.getElementById("outlines").click(),
   n: addRegion,
   d: throwDice,

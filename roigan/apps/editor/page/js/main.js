@@ -1,6 +1,7 @@
 // Puts the page together: what every button does, and what is shown when something has changed.
 
 import { models } from "./api.js";
+import { follow, showBrushes } from "./brushes.js";
 import { listModels, showControls } from "./controls.js";
 import * as files from "./files.js";
 import { showBefore } from "./keys.js";
@@ -10,6 +11,7 @@ import { attempt } from "./say.js";
 import { go, now, onChange, redo, store, undo } from "./store.js";
 import { setSize, sizeAt, takeTool, tools } from "./tools.js";
 import { draw, fit, view, zoomBy } from "./view.js";
+import { showWay } from "./way.js";
 
 const element = (id) => document.getElementById(id);
 const onClick = (deeds) =>
@@ -31,7 +33,7 @@ onClick({
   "zoom-out": () => zoomBy(0.8),
   "show-help": () => element("help").showModal(),
   theme: turnTheme,
-  generate: () => update(true),
+  generate: () => follow(true) || update(true),
 });
 
 document.querySelectorAll("#tools [data-tool]").forEach((button) => {
@@ -83,8 +85,10 @@ function changed(state) {
   if (!state.regions.some(({ runs }) => runs === view.rough?.region.runs)) view.rough = null; // else until the exact one
   if (!store.picture) return;
   showRegions(state);
-  update();
+  follow() || update();
   showControls(state);
+  showBrushes(state);
+  showWay(state);
   showHistory();
   element("undo").disabled = store.at < 1;
   element("redo").disabled = store.at === store.past.length - 1;
@@ -120,7 +124,7 @@ onResult(({ state, result, rough, waiting }) => {
 });
 
 await attempt(async () => {
-  store.models = await models();
+  store.models = (await models()).filter(({ can }) => can.includes("fill"));
   listModels();
 });
 takeTool("brush");

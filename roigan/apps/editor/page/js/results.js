@@ -26,7 +26,7 @@ async function exact(state) {
   return result;
 }
 
-const decoded = (png) => new Blob([Uint8Array.from(atob(png), (letter) => letter.charCodeAt(0))]);
+export const decoded = (png) => new Blob([Uint8Array.from(atob(png), (letter) => letter.charCodeAt(0))]);
 
 /** Shows the exact result of the present state as soon as it is there; unless `force`, only in live mode. */
 export function update(force = false) {
@@ -48,7 +48,7 @@ export function update(force = false) {
 export const isSettled = () => results.has(now().regions);
 
 /** What the model of a region sees, once the regions before it are filled. */
-async function seenBy(state, index) {
+export async function seenBy(state, index) {
   const upTo = state.regions.slice(0, index + 1);
   const { model, runs, context } = upTo[index];
   const sent = [...plain(upTo.slice(0, index).filter((region) => region.shown)), ...plain([upTo[index]])];
@@ -73,9 +73,12 @@ export function preview(controls) {
   if (isEmpty(state.regions[index]) || !live.on) return undefined;
   return roughly.run(async () => {
     const got = await attempt(() => fillings(state, index, [controls]));
-    if (got && mine === moves && state === now()) show({ state, rough: { ...got, index } });
+    if (got && mine === moves && state === now()) showRough(state, { ...got, index, n: 0 });
   });
 }
+
+/** Shows the n-th filling of a strip, {window, strip, index, n}, over a region of a state until the exact one comes. */
+export const showRough = (state, rough) => show({ state, rough });
 
 /** An answer to a slider event must not appear any more. */
 export const settle = () => moves++;

@@ -12,8 +12,14 @@ export function complain(error) {
   line.classList.add("error");
 }
 
+let busy = 0;
+
+/** Whether something is under way that was begun by `attempt`. */
+export const isBusy = () => busy > 0;
+
 /** Runs what may be refused, and says so where it is. */
 export async function attempt(work) {
+  busy++;
   document.body.setAttribute("aria-busy", "true");
   try {
     return await work();
@@ -21,6 +27,6 @@ export async function attempt(work) {
     complain(error);
     return undefined;
   } finally {
-    document.body.removeAttribute("aria-busy");
+    if (!--busy) document.body.removeAttribute("aria-busy");
   }
 }

@@ -1,10 +1,12 @@
 // What has been done: a list of states that are never altered, and where in it we are.
 //
-// A state is {regions, chosen}; a region is {id, name, shown, locked, hue, model, runs, context, seed, c, k,
-// keep: {c, k}}, where `keep` says which controls dice leave alone.
+// A state is {regions, chosen}; a region is {id, name, shown, locked, hue, model, runs, context, seed, c, k, z0,
+// keep: {c, k}, paint}, where `keep` says which controls dice leave alone, z0 is null or the noise to which a brush
+// has moved the seed's, and paint is {strokes, lam_s, path: null or {start, end, t}, pending}: how it came there.
 
 export const HUES = 8;
 const LONGEST = 500;
+export const LAM_S = 1; // smoothness, lower than the paper's 5: docs/editor.md has what it does
 
 export const store = {
   picture: null, // {sha256, width, height, mode, depth, formats, notes, name}
@@ -34,6 +36,26 @@ export function begin(picture, regions = []) {
 export function commit(label, state) {
   store.past = [...store.past.slice(0, store.at + 1), { label, state }].slice(-LONGEST);
   store.at = store.past.length - 1;
+  tell();
+}
+
+const placeOf = (state) => store.past.findIndex((entry) => entry.state.regions === state.regions);
+
+/** What a state has become, in its place: a search that it began has ended. */
+export function amend(state, index, properties) {
+  const at = placeOf(state);
+  if (at < 0) return;
+  const { label, state: old } = store.past[at];
+  store.past = store.past.with(at, { label, state: changed(old, index, properties) });
+  if (at === store.at) tell();
+}
+
+/** As if a state had never been. */
+export function retract(state) {
+  const at = placeOf(state);
+  if (at < 1) return;
+  store.past = store.past.toSpliced(at, 1);
+  store.at = at - 1;
   tell();
 }
 
@@ -69,12 +91,17 @@ export function newRegion(given = {}) {
   };
 }
 
+/** Paint without strokes: what z0 and c are now is where the next stroke begins. */
+export const unpainted = ({ lam_s }) => ({ strokes: [], lam_s, path: null, pending: false });
+
 /** What a model has of controls, all at rest. */
 export const controlsOf = (model) => ({
   model: model.sha256,
   seed: 0,
   c: Array(model.sliders).fill(0),
   k: Array(model.codes).fill(0),
+  z0: null,
+  paint: unpainted({ lam_s: LAM_S }),
   keep: { c: Array(model.sliders).fill(false), k: Array(model.codes).fill(false) },
 });
 
@@ -92,4 +119,10 @@ export const isEmpty = (region) => region.runs.length < 2;
 export const plain = (regions) =>
   regions
     .filter((region) => !isEmpty(region))
-    .map(({ name, shown, model, runs, context, seed, c, k }) => ({ name, shown, model, runs, context, seed, c, k }));
+    .map(({ name, shown, model, runs, context, seed, c, k, z0 }) => ({ name, shown, model, runs, context, seed, c, k, z0 }));
+
+/** The same for a recipe, with what painting goes on from. */
+export const recorded = (regions) => {
+  const paints = regions.filter((region) => !isEmpty(region)).map(({ paint: { strokes, lam_s, path } }) => ({ strokes, lam_s, path }));
+  return plain(regions).map((region, i) => ({ ...region, paint: paints[i] }));
+};

@@ -1,12 +1,17 @@
 // From pointers to pixels: which tool is on, and what a stroke, a shape, a pinch or a drag does.
 
+import { addStroke, brush, paintable } from "./brushes.js";
 import { bounds, copy, decode, ellipse, encode, flood, polygon, rectangle, shifted, stroke } from "./raster.js";
 import { complain, say } from "./say.js";
 import { changed, chosen, commit, newRegion, now, store } from "./store.js";
 import { draw, markDrawn, pan, sheetOf, toPicture, view, zoomBy } from "./view.js";
 
 const canvas = document.getElementById("canvas");
-const NAMES = { brush: "Brush", eraser: "Eraser", rectangle: "Rectangle", ellipse: "Ellipse", lasso: "Lasso", fill: "Fill", pan: "Pan" };
+const NAMES = {
+  brush: "Brush", eraser: "Eraser", rectangle: "Rectangle", ellipse: "Ellipse", lasso: "Lasso", fill: "Fill",
+  colour: "Colour", sketch: "Sketch", warp: "Warp", pan: "Pan",
+};
+const PAINTS = ["colour", "sketch", "warp"], SIZED = ["brush", "eraser", "colour", "warp"];
 const SHAPES = {
   rectangle: (mask, points, value) => rectangle(mask, points[0], points.at(-1), value),
   ellipse: (mask, points, value) => ellipse(mask, points[0], points.at(-1), value),
@@ -106,9 +111,9 @@ canvas.addEventListener("pointermove", (event) => {
   if (pointers.has(event.pointerId)) pointers.set(event.pointerId, at(event));
   const [x, y] = toPicture(...at(event));
   document.getElementById("position").textContent = `${x}, ${y}`;
-  const round = tools.name === "brush" || tools.name === "eraser";
-  view.pointer = round && event.pointerType !== "touch" && !tools.held ? { x, y, size: brushSize() } : null;
-  ({ pan: dragPan, pinch: dragPinch, stroke: dragStroke, shape: dragShape })[deed?.kind]?.(event);
+  const sized = SIZED.includes(tools.name) && event.pointerType !== "touch" && !tools.held;
+  view.pointer = sized ? { x, y, size: brushSize(), square: tools.name === "warp" } : null;
+  ({ pan: dragPan, pinch: dragPinch, stroke: dragStroke, shape: dragShape, line: dragLine })[deed?.kind]?.(event);
   draw();
 });
 
@@ -120,6 +125,7 @@ canvas.addEventListener("pointerleave", () => {
 });
 
 function startDrawing(event) {
+  if (PAINTS.includes(tools.name)) return startLine(toPicture(...at(event)));
   const aim = target();
   if (!aim) return;
   const { state } = aim, region = state.regions[state.chosen], point = toPicture(...at(event));
@@ -150,6 +156,31 @@ function stamp(point) {
 function dragStroke(event) {
   const all = event.getCoalescedEvents?.() ?? [];
   for (const each of all.length ? all : [event]) stamp(toPicture(...at(each)));
+}
+
+// --- strokes of the brushes that paint ---
+
+function startLine(point) {
+  if (!paintable()) return;
+  deed = { kind: "line" };
+  view.line = { brush: tools.name, points: [point], size: tools.name === "sketch" ? 1 : brushSize(), colour: brush.colour };
+}
+
+function dragLine(event) {
+  const { points, brush: name } = view.line, all = event.getCoalescedEvents?.() ?? [];
+  if (name === "warp") return (points[1] = toPicture(...at(event)));
+  for (const each of all.length ? all : [event]) {
+    const point = toPicture(...at(each)), last = points.at(-1);
+    if (point[0] !== last[0] || point[1] !== last[1]) points.push(point);
+  }
+}
+
+const MOST_POINTS = 2000;
+
+function finishLine({ points, ...stroke }) {
+  if (stroke.brush === "warp" && points.length < 2) return say("Pull a part of the region to where it is to be.");
+  const every = Math.ceil(points.length / MOST_POINTS);
+  return addStroke({ ...stroke, points: points.filter((_, i) => i % every === 0) });
 }
 
 function dragShape(event) {
@@ -189,7 +220,7 @@ function dragPinch() {
 }
 
 function forget() {
-  deed = view.stroke = view.shape = null;
+  deed = view.stroke = view.shape = view.line = null;
   view.state = now();
   draw();
 }
@@ -197,10 +228,11 @@ function forget() {
 function end(event, meant) {
   pointers.delete(event.pointerId);
   if (deed?.kind === "pinch" && pointers.size) return; // the other finger draws nothing either
-  const done = deed, { stroke: drawn, shape } = view;
+  const done = deed, { stroke: drawn, shape, line } = view;
   forget();
   if (!meant || !done) return;
   if (done.kind === "stroke") finish(done.value ? "Brush" : "Erase", done.state, drawn.mask);
+  if (done.kind === "line") finishLine(line);
   if (done.kind === "shape") {
     const mask = maskOf(done.state.regions[done.state.chosen]);
     SHAPES[shape.kind](mask, shape.points, done.value);

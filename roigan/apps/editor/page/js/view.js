@@ -11,10 +11,11 @@ const HUE = (hue) => getComputedStyle(document.documentElement).getPropertyValue
 export const view = {
   base: null, // bitmap of the picture as it was opened
   result: null, // {left, top, width, height, bitmap}
-  rough: null, // {window, strip, region}: a filling at the model's size
+  rough: null, // {window, strip, n, region}: a filling at the model's size, the n-th of a strip
   state: { regions: [], chosen: -1 },
   stroke: null, // {mask, region} while something is drawn
   shape: null, // {kind, points} while a shape is pulled
+  line: null, // {brush, points, size, colour} while a stroke is painted
   pointer: null, // {x, y, size} of the brush
   outlines: true,
   hatched: false,
@@ -133,7 +134,42 @@ function paint() {
     if (view.wipe > 0 && view.wipe < 1) paintWipe(ratio);
   }
   if (view.outlines && !view.before) view.state.regions.forEach((region, i) => paintRegion(region, i, ratio));
+  if (view.outlines && !view.before) {
+    const shown = view.state.regions.filter((region) => region.shown);
+    [...shown.flatMap(({ paint }) => paint.strokes), ...(view.line ? [view.line] : [])].forEach(paintStroke);
+  }
   paintTool();
+}
+
+/** A stroke as dots in its colour, cased in white or black; while it is drawn, in its width. */
+function paintStroke(stroke) {
+  const { brush, points, size, colour } = stroke, [x, y] = points[0];
+  const ink = brush === "colour" ? `rgb(${colour.join()})` : "#000";
+  context.lineCap = context.lineJoin = "round";
+  if (stroke === view.line && brush === "colour") line(points, size, ink);
+  if (brush === "warp") {
+    for (const [dash, paint] of [[[], "#fff"], [[4, 4], "#000"]]) {
+      context.setLineDash(dash.map((length) => length / view.zoom));
+      context.lineWidth = 1.5 / view.zoom;
+      context.strokeStyle = paint;
+      context.strokeRect(x - Math.floor(size / 2), y - Math.floor(size / 2), size, size);
+    }
+  }
+  const bright = brush === "colour" && colour[0] + 2 * colour[1] + colour[2] > 512;
+  for (const [width, paint] of [[6, bright ? "#000" : "#fff"], [4, ink]]) {
+    context.setLineDash([0, 7 / view.zoom]);
+    line(points, width / view.zoom, paint);
+  }
+  context.setLineDash([]);
+  context.lineCap = "butt";
+}
+
+function line(points, width, paint) {
+  context.lineWidth = width;
+  context.strokeStyle = paint;
+  context.beginPath();
+  [points[0], ...points].forEach(([x, y]) => context.lineTo(x + 0.5, y + 0.5));
+  context.stroke();
 }
 
 function onto(pen, ratio) {
@@ -142,11 +178,11 @@ function onto(pen, ratio) {
 
 /** A filling at the model's size, enlarged over its window where its region is. */
 function paintRough() {
-  const { window: { top, left, side }, strip, region } = view.rough;
+  const { window: { top, left, side }, strip, n, region } = view.rough;
   const scale = view.base.width / store.picture.width, s = Math.max(1, Math.round(side * scale));
   const sheet = new OffscreenCanvas(s, s), pen = sheet.getContext("2d");
   pen.imageSmoothingQuality = "high";
-  pen.drawImage(strip, 0, 0, strip.height, strip.height, 0, 0, s, s);
+  pen.drawImage(strip, n * strip.height, 0, strip.height, strip.height, 0, 0, s, s);
   pen.globalCompositeOperation = "destination-in";
   pen.drawImage(maskOf(region), -left * scale, -top * scale);
   context.drawImage(sheet, left, top, side, side);
@@ -253,8 +289,9 @@ function paintTool() {
     context.beginPath();
     if (view.shape) shapePath(view.shape);
     else if (view.pointer) {
-      const { x, y, size } = view.pointer, centre = size % 2 ? 0.5 : 0;
-      context.ellipse(x + centre, y + centre, size / 2, size / 2, 0, 0, 2 * Math.PI);
+      const { x, y, size, square } = view.pointer, centre = size % 2 ? 0.5 : 0;
+      if (square) context.rect(x - Math.floor(size / 2), y - Math.floor(size / 2), size, size);
+      else context.ellipse(x + centre, y + centre, size / 2, size / 2, 0, 0, 2 * Math.PI);
     }
     context.stroke();
   }
