@@ -1,6 +1,6 @@
 """What faces made anonymous still tell: who it was, what they expressed, that they were made.
 
-    python -m benchmarks.anonymise MODEL WORKSPACE PRIOR [--queries 150] [--pairs 800]
+    python -m benchmarks.anonymise MODEL WORKSPACE PRIOR [--queries 150] [--pairs 800] [--only METHOD ...]
 
 MODEL: a model folder for faces; WORKSPACE: a project folder with prepared faces of its size and a judge;
 PRIOR: a model folder of whole faces with its D. Writes rows into docs/results/anonymiser.csv (`measure`,
@@ -35,12 +35,13 @@ from roigan.evaluation.methods import nearest
 from roigan.evaluation.metrics.ranking import ap_and_auroc, draws, ranking
 from roigan.features.network import load_features
 from roigan.images.arrays import load_split, to_float, to_uint8
-from roigan.images.blending import complete
+from roigan.images.blending import complete, continuation
 from roigan.systems.model import Model
 from roigan.systems.roigan.networks import Discriminator
 
 RESULTS = Path("docs/results/anonymiser.csv")
 CENTRE, RADIUS = (37.0, 32.5), 24.5  # of the disc, in pixels of 64: from brows to chin, from ear to ear
+INNER = (42.0, 32.5), 14.0  # of eyes, nose and mouth alone
 WEIGHTS = (0.1, 1.0)  # of expressions
 WITH_EXPRESSION = [f"this model, e = {e:g}" for e in WEIGHTS]
 FACES = ("nearest face", "this model, e = 0")  # what a D is trained for: the others are seen at a glance
@@ -60,6 +61,7 @@ def methods(model: Model, train: np.ndarray) -> dict[str, Method]:
         "black": lambda x, M: complete(x, -torch.ones_like(x), M),
         "mosaic": lambda x, M: complete(x, F.interpolate(F.avg_pool2d(x, 8), scale_factor=8.0), M),
         "blur": lambda x, M: complete(x, blurred(x), M),
+        "surroundings continued": lambda x, M: complete(x, continuation(x * (1 - M), M), M),
         "nearest face": lambda x, M: copies(x, M, torch.Generator()),
         **ours,
     }
@@ -90,11 +92,11 @@ def anonymiser(model: Model, e: float) -> Method:
     return fill
 
 
-def disc(count: int, size: int) -> Tensor:
-    """M [count, 1, S, S]."""
+def disc(size: int, centre: tuple[float, float] = CENTRE, radius: float = RADIUS) -> Tensor:
+    """M [1, 1, S, S]."""
     at = (torch.arange(size) + 0.5) * 64 / size
-    inside = (at[:, None] - CENTRE[0]).square() + (at - CENTRE[1]).square() <= RADIUS**2
-    return inside.float().expand(count, 1, size, size)
+    inside = (at[:, None] - centre[0]).square() + (at - centre[1]).square() <= radius**2
+    return inside.float()[None, None]
 
 
 # --- who it was ---
@@ -208,6 +210,7 @@ def main() -> None:
         parser.add_argument(name, type=Path)
     parser.add_argument("--queries", type=int, default=150)
     parser.add_argument("--pairs", type=int, default=800)
+    parser.add_argument("--only", nargs="+")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     model, prior, data = Model.load(asked.model), Model.load(asked.prior), asked.workspace / "data"
@@ -215,7 +218,7 @@ def main() -> None:
     train, test = (load_split(data / "prepared", split) for split in ("train", "test"))
     gallery, learnt = to_float(test), to_float(train[: asked.pairs])
     x, another = gallery[: asked.queries], gallery[1 : asked.queries + 1]
-    M = disc(1, model.image_size)
+    M, inner = disc(model.image_size), disc(model.image_size, *INNER)
     parts = {"region": M, "picture": torch.ones_like(M)}
     embeddings: dict[str, Callable[[Tensor], Tensor]] = {
         "pixels": pixels,
@@ -226,21 +229,24 @@ def main() -> None:
         for part, seen in parts.items()
         for name, embed in embeddings.items()
     }
-    towers: tuple[nn.Module, nn.Module] | None = None
+    matchers: dict[str, tuple[Tensor, Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]] = {}
     fresh: Callable[[Tensor], Tensor] | None = None
     for method, fill in methods(model, train[asked.pairs :]).items():
+        if asked.only and method not in asked.only:
+            continue
         y = fill(x, M.expand(len(x), -1, -1, -1))
         if method not in WITH_EXPRESSION:
             made = fill(learnt, M.expand(len(learnt), -1, -1, -1))
-            towers = matcher(made * M, learnt * M) if method != "original" else None
+            seen = {"region": M, "eyes to mouth": inner} if method != "original" else {}
+            matchers = {name: (of, *matcher(made * of, learnt * of)) for name, of in seen.items()}
             fresh = detector(made, learnt, model) if method in FACES else None
         found = {
             f"rank 1, {part}, {name}": share(recognised(embeddings[name](y * parts[part]), originals))
             for (part, name), originals in known.items()
         }
-        if towers:
-            both = (embedded(net, faces * M) for net, faces in zip(towers, (y, gallery), strict=True))
-            found["rank 1, region, matcher"] = share(recognised(*both))
+        for name, (of, *towers) in matchers.items():
+            both = (embedded(net, faces * of) for net, faces in zip(towers, (y, gallery), strict=True))
+            found[f"rank 1, {name}, matcher"] = share(recognised(*both))
         apart = distance(y, x, M) / distance(another, x, M).mean()
         found["expression, of another face's"] = share(apart)
         if method != "original":
