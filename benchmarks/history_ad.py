@@ -90,7 +90,7 @@ def measured(params: Params, names: list[str], wanted: list[str] | None = None) 
     made = foreign.made(splits["test"], params.evaluate.seed)
     sets |= {name: images[:MADE] for name, images in made.items()}
     table = detection.measure(rivals, splits["test"], sets, params.evaluate, names[0]).table
-    return table.assign(seed=params.train.seed)
+    return table.assign(seed=params.train.seed, lead_of=names[0])
 
 
 def trained(params: Params) -> Model:
