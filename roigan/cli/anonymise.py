@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,10 +70,8 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.mask
         else LBP(None if arguments.detector == "lbp" else Path(arguments.detector))
     )
-    model, look = (
-        load_model(arguments.model),
-        Look(arguments.seed, arguments.c, arguments.k, arguments.expression),
-    )
+    model = load_model(arguments.model)
+    look = Look(arguments.seed, arguments.c, arguments.k, arguments.expression)
     check_model(model, look)
 
     def shown(what: str) -> Any:
@@ -80,6 +79,9 @@ def run(arguments: argparse.Namespace) -> None:
 
     with writing_film(arguments.out, film) as put:  # complained of before anything is looked for
         found = find(shown("looking"), where)
+        if found.frames < film.length - 1:  # one less is common: the last has no length of its own
+            said = f"its header says {film.length} frames, {found.frames} can be read"
+            print(f"note: {film.path}: {said}", file=sys.stderr)
         tracks = replaced(found, arguments.keep)
         print("\n".join(listed(found, film.first, tracks)))
         if arguments.lost == "stop" and (lost := [str(n + 1) for n in found.lost() if tracks[n]]):

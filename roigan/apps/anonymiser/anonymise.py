@@ -46,6 +46,7 @@ class Found(NamedTuple):
     """What the first pass has seen."""
 
     tracks: list[Track]
+    frames: int
     shape: tuple[int, int]
     """Height and width of every frame."""
 
@@ -85,7 +86,7 @@ def find(frames: Iterable[Picture], where: Where) -> Found:
     tracks = follow(boxes, where.hold)
     if not tracks:
         raise UserError(f"no face was found in {len(boxes)} frames; say by --mask where they are")
-    return Found(tracks, shape)
+    return Found(tracks, len(boxes), shape)
 
 
 def replace(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -37,7 +38,7 @@ class Film(NamedTuple):
     first: int
     """The number of its first frame, from 1."""
     length: int
-    """Frames; of a video, as its header has it, or as the span says."""
+    """Frames; of a video, as its header has it, which may err, or as the span says."""
     names: list[str]
     """Of the frames, without ending; empty for a video."""
     rate: float
@@ -58,8 +59,8 @@ def open_film(path: Path, span: tuple[int, int] | None = None) -> Film:
             raise _beyond(path, first, last, len(files))
         files = files[first - 1 : last]
         stems = [file.stem for file in files]
-        if twice := {stem for stem in stems if stems.count(stem) > 1}:
-            raise UserError(f"{path} has two pictures of the name {min(twice)}; rename one")
+        if twice := [stem for stem, count in Counter(stems).items() if count > 1]:
+            raise UserError(f"{path} has two pictures of the name {twice[0]}; rename one")
         return Film(path, first, len(files), stems, RATE, lambda: _alike(map(_picture, files), stems))
     opened = video.open_video(path)
     length = last - first + 1 if last else opened.promised
@@ -83,7 +84,7 @@ def _picture(file: Path) -> Picture:
 
 
 def _played(opened: video.Video, first: int, last: int | None) -> Iterator[Picture]:
-    """Of a video; a note on standard error where it ends before its header says."""
+    """Of a video; UserError where there is none, or fewer than the span says."""
     number = first - 1
     for number, frame in enumerate(video.frames(opened, first - 1), first):
         yield frame
@@ -93,11 +94,6 @@ def _played(opened: video.Video, first: int, last: int | None) -> Iterator[Pictu
         raise _beyond(opened.path, first, last, number)
     if number < first:
         raise UserError(f"{opened.path}: no frame could be read")
-    if number < opened.promised - 1:  # one less is common: the last has no length of its own
-        print(
-            f"note: {opened.path}: its header says {opened.promised} frames, {number} can be read",
-            file=sys.stderr,
-        )
 
 
 def _beyond(path: Path, first: int, last: int, count: int) -> UserError:
