@@ -374,14 +374,14 @@ import sys, time
 from pathlib import Path
 from unittest.mock import patch
 
-import ray
-
 from roigan.cli import complete, main
 from roigan.errors import UserError
 from roigan.launch.spreading import spread
 from roigan.systems.model import Model
 
 def where(model, number):
+    import ray  # not earlier: it reads the environment that `spread` has set
+
     time.sleep(0.5)
     if number == 9:
         raise UserError("nine is refused")
