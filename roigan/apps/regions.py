@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from roigan.inference.jobs import SEEDS
+
 MOST_REGIONS, MOST_RUNS = 16, 4_000_000
 Runs = Annotated[list[Annotated[int, Field(ge=0, le=2**31)]], Field(min_length=1, max_length=MOST_RUNS)]
 """A mask as lengths in row-major order, by turns of 0 (first) and 1."""
@@ -25,7 +27,7 @@ class Plain(BaseModel):
 class Controls(Plain):
     """What decides a filling, beside the model and what it sees."""
 
-    seed: int = Field(0, ge=0, lt=2**63)
+    seed: int = Field(0, ge=0, lt=SEEDS)
     """Of the noise z0, and of the controls that are not given."""
     c: Numbers | None = None
     """Sliders in [-1, 1]; None draws them from the seed, missing ones are 0."""

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from roigan.errors import UserError
+from roigan.inference.jobs import SEEDS
 
 MODEL = "models:/NAME@ALIAS, models:/NAME/VERSION, or a model folder"
 PICTURES = "a picture of any size and mode, or a folder of pictures"
-SEEDS = 2**63  # torch takes seeds below this
 
 
 class Parser(argparse.ArgumentParser):

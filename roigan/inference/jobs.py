@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 BEGINNING = 2**22  # bytes of a file, in which a PNG says what wrote it: behind its colour profile
 
 
+SEEDS = 2**63  # torch takes seeds below this
+
+
+def seed_of(text: str) -> int:
+    """A seed that belongs to a text, below SEEDS."""
+    digest = hashlib.sha256(text.encode(errors="surrogatepass")).digest()
+    return int.from_bytes(digest[:8]) >> 1
+
+
 class Job(NamedTuple):
     """A picture to be completed under a mask, once for every seed."""
 
@@ -43,8 +52,7 @@ class Job(NamedTuple):
         """
         if not self.name:
             return seed
-        digest = hashlib.sha256(f"{seed} {self.name}".encode(errors="surrogatepass")).digest()
-        return int.from_bytes(digest[:8]) >> 1  # torch takes 63 bits
+        return seed_of(f"{seed} {self.name}")
 
 
 class Failures:

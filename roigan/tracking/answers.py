@@ -17,11 +17,10 @@ from roigan.errors import UserError
 from roigan.images.arrays import to_uint8
 from roigan.inference.generate import generate_images
 from roigan.inference.inpaint import complete_pictures
+from roigan.inference.jobs import SEEDS
 from roigan.inference.projection import project_picture
 from roigan.inference.score import score_pictures
 from roigan.systems.model import Model
-
-SEEDS = 2**63  # torch takes seeds below this
 
 Given = Mapping[str, Any]
 

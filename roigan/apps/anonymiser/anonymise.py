@@ -7,7 +7,6 @@ another's; outside the regions every value is the frame's own.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -23,6 +22,7 @@ from roigan.errors import UserError
 from roigan.image_io.lossless import shape_of
 from roigan.image_io.reader import Picture
 from roigan.inference.inpaint import controls
+from roigan.inference.jobs import seed_of
 from roigan.inference.windows import Window, bounds, cut, paste
 from roigan.systems.model import Model
 
@@ -114,8 +114,7 @@ def replace(
 
 def own_seed(seed: int, number: int) -> int:
     """The seed of a face's z: two people of a film must not get one face."""
-    digest = hashlib.sha256(f"{seed} face {number}".encode()).digest()
-    return int.from_bytes(digest[:8]) >> 1  # torch takes 63 bits
+    return seed_of(f"{seed} face {number}")
 
 
 def pieces(frame: int, shape: tuple[int, int], where: Where, tracks: Sequence[Track | None]) -> list[Piece]:
