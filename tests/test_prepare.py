@@ -19,8 +19,8 @@ import pytest
 from PIL import Image
 
 from roigan.config import DataParams
+from roigan.datasets.items import SPLITS
 from roigan.datasets.prepare import prepare
-from roigan.datasets.sources import SPLITS
 from roigan.errors import UserError
 
 ROOT = Path(__file__).parents[1]

@@ -20,7 +20,8 @@ from scipy.io import savemat
 
 from roigan.config import DataParams
 from roigan.datasets import photos
-from roigan.datasets.sources import SPLITS, list_items
+from roigan.datasets.items import SPLITS
+from roigan.datasets.sources import list_items
 from roigan.datasets.synthetic_faces import CONTINUOUS, DISCRETE, HIDDEN, draw_face, draw_factors
 from roigan.errors import UserError
 from roigan.image_io.contents import Unusable

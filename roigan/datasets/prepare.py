@@ -13,7 +13,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from roigan.config import DataParams
-from roigan.datasets.sources import SPLITS, Item, list_items
+from roigan.datasets.items import SPLITS, Item
+from roigan.datasets.sources import list_items
 from roigan.errors import UserError
 from roigan.image_io.contents import Unusable
 from roigan.images.grids import grid, save_png

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from roigan.config import DataParams
 from roigan.datasets import photos, published
-from roigan.datasets.folders import Files, open_files
+from roigan.datasets.celeba import celeba
+from roigan.datasets.folders import open_files
+from roigan.datasets.items import (
+    SPLITS,
+    Item,
+    Splits,
+    array_items,
+    file_item,
+    fit_array,
+    generator_of,
+    path_of,
+    seeded_split,
+    take_val_from_train,
+)
 from roigan.datasets.synthetic_faces import draw_face, draw_factors
 from roigan.errors import UserError, brief
 from roigan.files.paths import home
-from roigan.image_io.decode import decode, fit
+from roigan.image_io.decode import fit
 
-SPLITS = ("train", "val", "test")
 ANOMALOUS = "anomalous"
 """The set of test images with an anomalous label."""
 FEWEST = 20  # images of a set of foreign ones
@@ -33,27 +42,8 @@ FOLDERS = {
     **dict.fromkeys(("test", "testing"), "test"),
 }
 """Names of sub-folders -> split; see `_split_of`."""
-CELEBA_CROP = 140
-CELEBA_LIST = ("list_eval_partition.txt", "list_eval_partition.csv")
-CELEBA_LINE = re.compile(r"""\s*["']?([^\s"',;]+)["']?\s*[\s,;]\s*["']?([012])["']?[\s,;]*""")
-"""A file name and a number, with blanks, a comma or a semicolon between them, in quotes or not."""
 DRAWN = 4000  # faces
 RAW = Path("data/raw")  # where torchvision keeps its data sets, under the project's home
-
-
-class Item(NamedTuple):
-    """One picture, not yet decoded."""
-
-    id: str
-    """Unique in the source and the same on every machine."""
-    source: str
-    """The file or photograph it comes from, as the manifest names it."""
-    read: Callable[[], np.ndarray]
-    """Decodes to uint8 [S, S, C]; raises Unusable."""
-    label: int | None = None
-
-
-Splits = dict[str, list[Item]]
 
 
 def list_items(params: DataParams) -> Splits:
@@ -65,7 +55,7 @@ def list_items(params: DataParams) -> Splits:
     is not, or a set of foreign images that is too small to measure anything on.
     """
     splits = divided(_listed(params), params)
-    generator = _generator(params, purpose=1)
+    generator = generator_of(params, purpose=1)
     for split in splits:
         order = generator.permutation(len(splits[split]))
         splits[split] = [splits[split][i] for i in order][: params.limit]
@@ -110,27 +100,6 @@ def divided(splits: Splits, params: DataParams) -> Splits:
     return parts | {ANOMALOUS: [item for item in splits["test"] if item.label in anomalous]}
 
 
-def _generator(params: DataParams, purpose: int) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64([params.seed, purpose]))
-
-
-def _seeded_split(items: list[Item], params: DataParams) -> Splits:
-    """Cut a random order at the shares of data.split."""
-    order = _generator(params, purpose=2).permutation(len(items))
-    val, test = (round(share * len(items)) for share in params.split[1:])
-    train = max(0, len(items) - val - test)
-    parts = np.split(order, [train, train + val])
-    return {split: [items[i] for i in sorted(part)] for split, part in zip(SPLITS, parts, strict=True)}
-
-
-def _take_val_from_train(train: list[Item], test: list[Item], params: DataParams) -> Splits:
-    """For sources with a test set only: val is the share data.split[1] of train."""
-    order = _generator(params, purpose=2).permutation(len(train))
-    count = round(params.split[1] * len(train))
-    val = [train[i] for i in sorted(order[:count])]
-    return {"train": [train[i] for i in sorted(order[count:])], "val": val, "test": test}
-
-
 def _from_photos(params: DataParams) -> Splits:
     pictures = photos.load_pictures()
 
@@ -152,7 +121,7 @@ def _from_mnist_5k(params: DataParams) -> Splits:
 
     values, labels = mnist_data()  # [5000, 784] of 0 .. 255
     images = values.astype(np.uint8).reshape(-1, 28, 28)
-    return _seeded_split(_array_items("mnist_5k", images, labels, params), params)
+    return seeded_split(array_items("mnist_5k", images, labels, params), params)
 
 
 def _from_digits(params: DataParams) -> Splits:
@@ -160,18 +129,18 @@ def _from_digits(params: DataParams) -> Splits:
 
     digits = load_digits()
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)  # [1797, 8, 8], ink 0 .. 16 -> 0 .. 255
-    return _seeded_split(_array_items("digits", images, digits.target, params), params)
+    return seeded_split(array_items("digits", images, digits.target, params), params)
 
 
 def _from_drawn(params: DataParams) -> Splits:
     """The number in an item's name is its row of draw_factors(4000, data.seed)."""
     factors = draw_factors(DRAWN, params.seed)
     items = [Item(f"drawn/{i:04d}", "drawn", partial(_draw, row, params)) for i, row in enumerate(factors)]
-    return _seeded_split(items, params)
+    return seeded_split(items, params)
 
 
 def _draw(factors: np.ndarray, params: DataParams) -> np.ndarray:
-    return _fit_array(draw_face(factors, params.image_size), params)
+    return fit_array(draw_face(factors, params.image_size), params)
 
 
 def _from_numbers(params: DataParams) -> Splits:
@@ -192,44 +161,13 @@ def _apart(digit: Callable[[], np.ndarray], ground: Callable[[], np.ndarray]) ->
     return np.abs(ground().astype(np.int16) - digit()).astype(np.uint8)
 
 
-def _array_items(name: str, images: np.ndarray, labels: np.ndarray, params: DataParams) -> list[Item]:
-    """images: uint8 [N, H, W], grey, or [N, H, W, 3]; labels: int [N]."""
-    return [
-        Item(f"{name}/{i:05d}", name, partial(_fit_array, image, params), int(label))
-        for i, (image, label) in enumerate(zip(images, labels, strict=True))
-    ]
-
-
-def _fit_array(image: np.ndarray, params: DataParams) -> np.ndarray:
-    return fit(Image.fromarray(image), params.image_size, params.channels)
-
-
-def _file_item(
-    files: Files, name: str, params: DataParams, crop: int | None, label: int | None = None
-) -> Item:
-    return Item(name, name, partial(_fit_file, files, name, params, crop), label)
-
-
-def _fit_file(files: Files, name: str, params: DataParams, crop: int | None) -> np.ndarray:
-    min_side = params.min_side or params.image_size // 2
-    image = decode(files.read(name), min_side)
-    return fit(image, params.image_size, params.channels, crop, params.resize == "squeeze")
-
-
-def _path(params: DataParams) -> Path:
-    """data.path from the project's home, so that queued experiments, which run elsewhere, find it too."""
-    if not params.path:
-        raise UserError(f"data.source {params.source} needs data.path, a folder or zip of images")
-    return home() / Path(params.path).expanduser()
-
-
 def _from_folder(params: DataParams) -> Splits:
     """Sub-folders train and test (and val) are the splits where they exist; else the split is seeded.
 
     Folders that hold all the rest (a zip's NAME/) are looked through. Within train and test, sub-folders that
     hold every picture are classes: their place in alphabetical order is the label.
     """
-    path = _path(params)
+    path = path_of(params)
     files = open_files(path)
     parts = {name: PurePosixPath(name).parts for name in files.names}
     depth = 0  # of the folder with the splits
@@ -240,7 +178,7 @@ def _from_folder(params: DataParams) -> Splits:
     folders = {name: _split_of(p[depth]) if len(p) > depth + 1 else None for name, p in parts.items()}
     found = {split for split in folders.values() if split}
     if not found:
-        return _seeded_split([_file_item(files, name, params, params.crop) for name in files.names], params)
+        return seeded_split([file_item(files, name, params, params.crop) for name in files.names], params)
     if missing := {"train", "test"} - found:
         raise UserError(
             f"{path} has a {min(found)} folder but no {min(missing)} folder; it needs both or neither"
@@ -251,8 +189,8 @@ def _from_folder(params: DataParams) -> Splits:
     for name in files.names:
         if split := folders[name]:  # pictures beside the split folders (a logo, a preview) are passed over
             label = classes.index(parts[name][depth + 1]) if labelled else None
-            splits[split].append(_file_item(files, name, params, params.crop, label))
-    return splits if splits["val"] else _take_val_from_train(splits["train"], splits["test"], params)
+            splits[split].append(file_item(files, name, params, params.crop, label))
+    return splits if splits["val"] else take_val_from_train(splits["train"], splits["test"], params)
 
 
 def _split_of(folder: str) -> str | None:
@@ -261,66 +199,14 @@ def _split_of(folder: str) -> str | None:
     return FOLDERS.get(word) or FOLDERS.get(word.removesuffix("set").removesuffix("images"))
 
 
-def _from_celeba(params: DataParams) -> Splits:
-    """CelebA as torchvision lays it out, unpacked by hand, or as the img_align_celeba zip; official split."""
-    path = _path(params)
-    if path.is_dir():  # torchvision's root holds celeba/; either may hold the archive instead of the pictures
-        path = path / "celeba" if (path / "celeba").is_dir() else path
-        archive = path / "img_align_celeba.zip"
-        path = archive if archive.is_file() and not (path / "img_align_celeba").is_dir() else path
-    files = open_files(path)
-    file, partition = _read_partition(path)
-    splits: Splits = {split: [] for split in SPLITS}
-    strange = []
-    for name in files.names:
-        split = partition.get(PurePosixPath(name).stem)
-        if split is None:
-            strange.append(name)
-        else:
-            splits[split].append(_file_item(files, name, params, params.crop or CELEBA_CROP))
-    if len(strange) == len(files.names):
-        raise UserError(f"{file} names none of the {len(strange)} images in {path}; one is {strange[0]}")
-    if strange:
-        print(f"note: {file} does not name {len(strange)} images: {strange[0]}, for one", file=sys.stderr)
-    for split, items in splits.items():
-        if not items:
-            raise UserError(f"{file} puts none of the images in {path} into {split}; are they complete?")
-    return splits
-
-
-def _read_partition(path: Path) -> tuple[Path, dict[str, str]]:
-    """(the list in the folder or beside the archive, file name without ending -> split): 0 train, 1 val, 2
-    test. The pictures may have another ending than the list says: CelebA is offered as PNG, too."""
-    folder = path if path.is_dir() else path.parent
-    for file in (folder / name for name in CELEBA_LIST):
-        if file.is_file():
-            lines = _text(file.read_bytes()).splitlines()
-            found = [CELEBA_LINE.fullmatch(line) for line in lines]
-            for number, (line, match) in enumerate(zip(lines, found, strict=True), 1):
-                header = number == 1 and not re.search(r"\.\w", line)  # names no file
-                if line.strip() and not match and not header:
-                    raise UserError(f"{file}, line {number}: not a file name and 0, 1 or 2: {line[:60]!r}")
-            named = {PurePosixPath(m[1]).stem: SPLITS[int(m[2])] for m in found if m}
-            if not named:
-                raise UserError(f"{file} has no line with a file name and 0, 1 or 2")
-            return file, named
-    raise UserError(f"CelebA's official split, {CELEBA_LIST[0]}, is not in {folder}; put it there")
-
-
-def _text(content: bytes) -> str:
-    """Text as spreadsheets save it, too: in UTF-16, or in UTF-8 with a mark in front."""
-    utf16 = content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-    return content.decode("utf-16" if utf16 else "utf-8-sig", errors="replace")
-
-
 def _from_torchvision(params: DataParams, name: str) -> Splits:
     """A data set that lies in data.path is unpacked in a copy: what the user has is never written to.
 
     A missing one is downloaded into data.path, or into the project's own data/raw.
     """
-    if params.path is not None and not _path(params).is_dir():
-        raise UserError(f"{_path(params)} does not exist; data.path is the folder that holds {name}/raw")
-    root = _path(params) if params.path is not None else home() / RAW
+    if params.path is not None and not path_of(params).is_dir():
+        raise UserError(f"{path_of(params)} does not exist; data.path is the folder that holds {name}/raw")
+    root = path_of(params) if params.path is not None else home() / RAW
     try:
         with tempfile.TemporaryDirectory() as copy:
             if (root / name / "raw").is_dir():
@@ -334,10 +220,10 @@ def _from_torchvision(params: DataParams, name: str) -> Splits:
             f"set data.path to a folder with {name}/raw"
         ) from None
     train, test = (
-        _array_items(f"{name}/{part}", images, labels, params)
+        array_items(f"{name}/{part}", images, labels, params)
         for part, (images, labels) in zip(("train", "test"), parts, strict=True)
     )
-    return _take_val_from_train(train, test, params)
+    return take_val_from_train(train, test, params)
 
 
 def _open_torchvision(name: str, root: Path) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -351,9 +237,9 @@ def _open_torchvision(name: str, root: Path) -> list[tuple[np.ndarray, np.ndarra
 
 def _from_published(params: DataParams, name: str) -> Splits:
     """A data set that its authors publish as arrays; val is taken from train."""
-    parts = {"svhn": published.svhn, "cifar10": published.cifar10}[name](_path(params))
-    train, test = (_array_items(f"{name}/{part}", *parts[part], params) for part in ("train", "test"))
-    return _take_val_from_train(train, test, params)
+    parts = {"svhn": published.svhn, "cifar10": published.cifar10}[name](path_of(params))
+    train, test = (array_items(f"{name}/{part}", *parts[part], params) for part in ("train", "test"))
+    return take_val_from_train(train, test, params)
 
 
 SHIPPED = ("mnist_5k", "photos", "digits", "drawn", "numbers")
@@ -364,7 +250,7 @@ SOURCES: dict[str, Callable[[DataParams], Splits]] = {
     "drawn": _from_drawn,
     "numbers": _from_numbers,
     "folder": _from_folder,
-    "celeba": _from_celeba,
+    "celeba": celeba,
     "mnist": partial(_from_torchvision, name="MNIST"),
     "fashion_mnist": partial(_from_torchvision, name="FashionMNIST"),
     "svhn": partial(_from_published, name="svhn"),
