@@ -218,7 +218,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.mark.cluster
+@pytest.mark.long
 @pytest.mark.ray
 @pytest.mark.slow
 def test_killed_node_killed_head_and_ctrl_c_lose_at_most_an_epoch_each(
@@ -278,7 +278,7 @@ def kept_in(bucket: Bucket) -> list[str]:
     return [name for name in bucket.names() if "checkpoint-" in name]
 
 
-@pytest.mark.cluster
+@pytest.mark.long
 @pytest.mark.ray
 @pytest.mark.slow
 def test_a_lost_machine_is_done_without(
@@ -355,7 +355,7 @@ def test_a_setting_that_ends_rays_process_is_named(monkeypatch: pytest.MonkeyPat
 # --- Work on many pictures -----------------------------------------------------------------------------
 
 
-@pytest.mark.cluster
+@pytest.mark.long
 @pytest.mark.ray
 @pytest.mark.slow
 def test_a_folder_is_completed_by_all_machines_as_by_one(machines: Machines, tmp_path: Path) -> None:

@@ -106,6 +106,7 @@ def test_small_parameters_are_valid() -> None:
 
 @pytest.mark.slow
 @pytest.mark.ray
+@pytest.mark.long
 def test_every_command_runs_in_a_fresh_clone(tmp_path: Path) -> None:
     if "ROIGAN_INSIDE_README" in os.environ:
         pytest.skip("this is the test suite that the README's own test runs")

@@ -83,6 +83,7 @@ def wait_for_the_first_trial(process: subprocess.Popen[str], project: Path) -> N
         time.sleep(0.1)
 
 
+@pytest.mark.long
 def test_a_search_goes_on_after_ctrl_c_and_after_a_kill(project: Path) -> None:
     """And no trial that had ended is run twice."""
     first = begin(project)
