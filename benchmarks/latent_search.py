@@ -8,7 +8,9 @@ change of the default at a time, first prior only), `rivals` (no search), `sampl
 own images). Rows that are in the table already are not made again.
 
 MSE is on the scale 0 to 255, PSNR of the mean MSE, as the papers have it. Columns: `known`, the mean absolute
-difference of known pixels before blending, on [-1, 1]; `seconds`, per image, of one thread.
+difference of known pixels before blending, on [-1, 1]; `seconds`, per image, of one thread; `above` and
+`above_se`, how far the MSE in the hole lies above that of the set's first setting over the first prior, image
+by image and blended alike, and the standard error of that mean.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ from roigan.inference.latent_search import LatentSearch
 from roigan.systems.model import Model
 
 RESULTS = Path("docs/results/latent-search.csv")
+FIRST = Path(".roigan/latent_search")  # each set's first setting, image by image: what others are paired with
 AT_ONCE = 64  # images searched at a time
 KEY = ["dataset", "mask", "prior", "setting", "blend"]
 PAPERS: dict[str, dict[str, Any]] = {
@@ -102,19 +105,26 @@ def main() -> None:
         samples(params, arguments)
         return
     if arguments.set == "rivals":
-        keep(score(params, arguments, rivals(params)), arguments, "-", "-", {})
+        keep(score(params, arguments, rivals(params))[0], arguments, "-", "-", {})
         return
     priors = arguments.priors if arguments.set == "papers" else arguments.priors[:1]
+    first = FIRST / f"{arguments.dataset} {arguments.mask} {arguments.set}.csv"
     for folder in priors:
         prior = Model.load(folder)
         for setting, changes in SETS[arguments.set].items():
             name = f"{prior.system} {prior.sha256[:8]}"
-            if known(arguments, name, setting):
+            if known(arguments, name, setting) and first.is_file():
                 continue
             search = params.search.model_copy(update=changes)
             searched = Searched(prior, search)
             completions = {blend: filled_by(searched, blend) for blend in BLENDS}
-            table = score(params, arguments, completions)
+            table, errors = score(params, arguments, completions)
+            if not first.is_file():
+                first.parent.mkdir(parents=True, exist_ok=True)
+                errors.to_csv(first, index=False)
+            apart = errors - pd.read_csv(first)  # a column for each way of blending
+            table["above"] = table["method"].map(apart.mean())
+            table["above_se"] = table["method"].map(apart.sem())
             found = {"seconds": searched.seconds / searched.count, "known": searched.apart / searched.count}
             asked = search.model_dump(exclude={"blend", "precision", "bound", "lr"})
             keep(table, arguments, name, setting, asked | found)
@@ -150,8 +160,8 @@ def rivals(params: Params) -> dict[str, Completer]:
 
 def score(
     params: Params, arguments: argparse.Namespace, completions: Mapping[str, Completer]
-) -> pd.DataFrame:
-    """A row per completion, with MSE."""
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A row per completion, with MSE; and every image's MSE in the hole, a column per completion."""
     M: Tensor = load_cache(paths.MASKS / f"{arguments.mask}.npz")
     test = load_split(paths.PREPARED, "test")
     methods_ = {"fmm": methods.fast_marching(params.evaluate.fmm_radius), **completions}
@@ -160,14 +170,16 @@ def score(
     rows = table.set_index("method")
     floor, fmm = rows.loc["real", "fid"], rows.loc["fmm", "fid"]
     table["r"] = (table["fid"] - floor) / (fmm - floor)
+    errors: dict[str, list[float]] = {}
     for name in completions:
         mse = 255**2 * 10 ** (-scored[name, arguments.mask].means["psnr"] / 10)  # [n], of the whole image
+        errors[name] = (mse / hidden).tolist()
         row = table["method"] == name
         table.loc[row, "mse"] = mse.mean().item()
         table.loc[row, "mse_hole"] = (mse / hidden).mean().item()
         table.loc[row, "mse_hole_se"] = (mse / hidden).std().item() / len(mse) ** 0.5
         table.loc[row, "psnr"] = 10 * torch.log10(255**2 / mse.mean()).item()
-    return table[table["method"].isin(list(completions))]
+    return table[table["method"].isin(list(completions))], pd.DataFrame(errors)
 
 
 def keep(
