@@ -22,7 +22,7 @@ KEPT = (
     *(Tag.Copyright, Tag.Rating, Tag.XPTitle, Tag.XPComment, Tag.XPAuthor, Tag.XPKeywords, Tag.XPSubject),
 )
 """Of EXIF, beside what camera and GPS say: not the size and the layout of the file that it comes from."""
-MARK = "Software", "roigan complete"
+MARK = "Software", "roigan"
 """What a PNG says of the program that wrote it: so an output is not taken for another input."""
 NOTE = "note"
 """What a picture's `info` may have for its PNG to say in a text `Comment`; never read from a file."""
