@@ -20,12 +20,14 @@ from roigan.corruptions.corruption import Corruption
 from roigan.corruptions.sampling import sample
 from roigan.errors import UserError
 from roigan.evaluation.metrics.sharpness import contrast
+from roigan.files import paths
 from roigan.game import Nets, play
+from roigan.images.arrays import load_split, to_float
 from roigan.images.colours import lab
 from roigan.inference.export import export
 from roigan.losses.adversarial import log_d
 from roigan.losses.reconstruction import known_l1
-from roigan.systems.conditional_dcgan.system import Discriminator, Generator
+from roigan.systems.conditional_dcgan.system import CENTRED_ON, Discriminator, Generator
 from roigan.systems.model import Model
 from roigan.training.loop import train
 from roigan.training.worker import Worker
@@ -283,6 +285,19 @@ def trained(small: Small, prepared: Path, tmp_path_factory: pytest.TempPathFacto
         assert train(small(**recipe, train__steps=4), worker) is None
         folders[name] = scratch / "model"
     return folders
+
+
+@pytest.mark.parametrize(("name", "space", "rows"), [("rows", "identity", 12), ("colours", "lab", 0)])
+def test_a_model_hears_what_is_known_less_its_mean(
+    trained: dict[str, Path], prepared: Path, name: str, space: str, rows: int
+) -> None:
+    x = to_float(load_split(prepared / paths.PREPARED, "train")[:CENTRED_ON])
+    M = top(rows, 32, len(x)) if rows else torch.ones_like(x[:, :1])
+    known, condition = Corruption.region(space, M).known(x), Model.load(trained[name]).G.condition
+    heard = condition(known, M)
+    assert heard.mean(0).abs().max() < 1e-4
+    assert heard.square().sum() < known.square().sum()
+    assert torch.allclose(heard[:1], condition(known[:1], M[:1]), atol=1e-6)  # whatever the batch
 
 
 def test_a_model_completes_scores_and_is_exported(trained: dict[str, Path], tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from types import SimpleNamespace
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -26,17 +26,25 @@ from roigan.corruptions.corruption import Corruption
 from roigan.corruptions.families import lowest_rows
 from roigan.errors import UserError
 from roigan.game import Batch, Terms
+from roigan.images.arrays import normalise
 from roigan.losses import adversarial, reconstruction
 from roigan.nets.ladder import Discriminator, Upwards, counts, initialise, steps
 from roigan.nets.latent import uniform
 from roigan.nets.layers import SLOPE, group_norm, wide
-from roigan.systems.interface import Completion, Kept, LogLoss, TwoPlayers
+from roigan.systems.interface import Completion, Given, Kept, LogLoss, TwoPlayers
+
+CENTRED_ON = 1000  # training images
 
 # --- Networks -----------------------------------------------------------------------------------------
 
 
 class FixedRegion(nn.Module):
-    """All that is known beside one region, number by number: the essay's input of the dense layer."""
+    """All that is known beside one region, number by number: the essay's input of the dense layer.
+
+    Less what it is on average over training images, as batch norm after that layer would have it. Else a
+    constant rules it (of digits' rows: four fifths of their squares), whose many weights Adam moves all
+    alike: D drives G from one picture to the next, whatever z and x_0, with any lam.
+    """
 
     def __init__(self, size: int, coordinates: int, space: str, rows: int) -> None:
         super().__init__()
@@ -44,9 +52,16 @@ class FixedRegion(nn.Module):
         M = Corruption.region(space, region.float()).M.expand(1, coordinates, size, size)
         self.region: Tensor
         self.heard: Tensor
+        self.mean: Tensor
         self.register_buffer("region", region, persistent=False)
         self.register_buffer("heard", (M.flatten() == 0).nonzero()[:, 0], persistent=False)
-        self.outputs = len(self.heard)
+        self.outputs, self.space = len(self.heard), space
+        self.register_buffer("mean", torch.zeros(self.outputs))
+
+    def centre(self, x: Tensor) -> None:
+        """Learn what is known on average; x: images [N, C, S, S] in [-1, 1]."""
+        known = Corruption.region(self.space, self.region.to(x).expand(len(x), -1, -1, -1)).known(x)
+        self.mean = known.flatten(1)[:, self.heard.to(x.device)].mean(0)
 
     def forward(self, known: Tensor, M: Tensor) -> Tensor:
         """known: (1-M) T(x) [B, C', S, S]; M: [B, 1, S, S]; returns [B, outputs].
@@ -58,7 +73,7 @@ class FixedRegion(nn.Module):
             raise UserError(
                 "this model knows one region only, that of its known_rows; train one with known_rows: null"
             )
-        return known.flatten(1)[:, self.heard]
+        return known.flatten(1)[:, self.heard] - self.mean
 
 
 class AnyRegion(nn.Module):
@@ -116,6 +131,12 @@ class ConditionalDCGAN(LogLoss, TwoPlayers):
     title: ClassVar[str] = "conditional DCGAN"
     about: ClassVar[str] = "a whole image that agrees with what is known, L1 on that part (Prach 2018)"
     params: ConditionalDCGANParams
+
+    def __init__(self, params: Any, given: Given) -> None:
+        super().__init__(params, given)
+        condition = cast("Generator", self.nets["G"]).condition
+        if isinstance(condition, FixedRegion) and len(given.images):
+            condition.centre(normalise(given.images[:CENTRED_ON].movedim(-1, 1)))
 
     def loss_G(self, nets: SimpleNamespace, batch: Batch) -> Terms:
         """(29), with -log D; where G is forced (section 4.1), of D's judgement alone."""
