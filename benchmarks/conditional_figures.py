@@ -17,7 +17,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from benchmarks.conditional import BASE, KEY, OWN, RESULTS, SWEEPS, Exam
+from benchmarks.conditional import BASE, KEY, OWN, PRESET, RESULTS, SWEEPS, Exam
 from roigan.config import changed, load_params
 from roigan.evaluation.methods import Completer, generated
 from roigan.images.arrays import to_float
@@ -27,6 +27,7 @@ from roigan.systems.model import Model
 
 IMAGES = Path("docs/images")
 SHOWN, DRAWS = 12, 5  # images, and fillings of each
+RIVALS = ("nearest", "fmm", "ridge")
 BLUE, ORANGE = "#1f5f8b", "#b3541e"
 
 
@@ -35,16 +36,17 @@ def main() -> None:
     parser.add_argument("dataset", choices=["mnist", "colour64"])
     parser.add_argument("folder", type=Path)
     asked = parser.parse_args()
-    params = changed(load_params(asked.folder / "params.yaml"), SWEEPS[asked.dataset].short)
-    exam, models = Exam(asked.folder, params), asked.folder / "models"
-    base = Model.load(models / f"{BASE}, seed 0")
-    rows = exam.rivals()
+    sweep, models = SWEEPS[asked.dataset], asked.folder / "models"
+    exam = Exam(asked.folder, changed(load_params(asked.folder / "params.yaml"), sweep.short))
+    longest = PRESET if PRESET in sweep.settings else BASE
+    base = Model.load(models / f"{longest}, seed 0")
+    rows = {name: rival for name, rival in exam.rivals().items() if name in RIVALS}
     rows |= {
         name: generated(Model.load(path))
         for name in ("L1 alone", "lam 0")
         if (path := models / f"{name}, seed 0").is_dir()
     }
-    rows |= {f"{BASE}, z {i}": drawn(base, i) for i in range(DRAWS)}
+    rows |= {f"{longest}, z {i}": drawn(base, i) for i in range(DRAWS)}
     order = np.random.default_rng(1).permutation(len(exam.test))[:SHOWN]
     x = to_float(exam.test[np.sort(order)])
     picture = comparison(rows, x, exam.M.expand(len(x), -1, -1, -1), 0, space=exam.space)
