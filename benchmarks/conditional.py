@@ -51,6 +51,7 @@ OWN = "conditional_dcgan"
 HISTORY = "history.csv"
 LOOKS, LOOKED = 4, 300  # over a training, and images in each, for what becomes of FID
 L1 = {"losses.adv": 0.0, "losses.lam": 0.0, "losses.whole": 1.0}
+LONG = {"model.width": 0.5, "train.steps": 3000}
 BASE, PRESET = "lam 100", "preset"
 
 
@@ -72,14 +73,15 @@ class Sweep(NamedTuple):
 SWEEPS = {
     "mnist": Sweep(
         3, 600,
-        {"model.width": 0.25, "train.steps": 1000},
+        {"model.width": 0.25, "model.noise_scale": 1.0, "train.steps": 1000},
         {
             BASE: {},
-            PRESET: {"model.width": 0.5, "train.steps": 3000},
+            PRESET: LONG | {"model.noise_scale": 4.0},
+            "preset, z once as loud": LONG,
             "L1 alone": L1,
             **{f"lam {lam:g}": {"losses.lam": lam} for lam in (0.0, 1.0, 10.0, 1000.0)},
             **{f"lam 100, whole {w:g}": {"losses.whole": w} for w in (10.0, 100.0)},
-            "z loud": {"model.noise_scale": 4.0},  # 0.92 of the variance that the dense layer hears
+            "z loud": {"model.noise_scale": 4.0},  # 0.92 of the variance that the dense layer hears; else 0.43
             "z quiet": {"model.noise_scale": 0.2},  # 0.03 of the variance: as beside 24 rows of a face
             "4 rows": rows(4, 28),
             "forced": {"model.forced": True},
