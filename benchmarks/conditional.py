@@ -81,7 +81,7 @@ SWEEPS = {
             "L1 alone": L1,
             **{f"lam {lam:g}": {"losses.lam": lam} for lam in (0.0, 1.0, 10.0, 1000.0)},
             **{f"lam 100, whole {w:g}": {"losses.whole": w} for w in (10.0, 100.0)},
-            "z loud": {"model.noise_scale": 4.0},  # 0.92 of the variance that the dense layer hears; else 0.43
+            "z loud": {"model.noise_scale": 4.0},  # 0.92 of the variance that the dense layer hears
             "z quiet": {"model.noise_scale": 0.2},  # 0.03 of the variance: as beside 24 rows of a face
             "4 rows": rows(4, 28),
             "forced": {"model.forced": True},
@@ -93,17 +93,20 @@ SWEEPS = {
         },
     ),
     "faces64": Sweep(
-        1, 300, {},
+        1, 300, {"model.noise_scale": 1.0},
         {
             BASE: {},
+            "z loud": {"model.noise_scale": 8.7},  # 0.7 of the variance, as with z 4000 and 12 rows
             "L1 alone": L1 | {"train.steps": 1000},
             "z 4000, 12 rows": {"model.noise": 4000, **rows(12, 64)},
             "12 rows": rows(12, 64),
-            "z loud": {"model.noise_scale": 8.7},  # 0.7 of the variance, as with z 4000 and 12 rows
             "forced": {"model.forced": True},
         },
     ),
-    "colour64": Sweep(1, 300, {}, {BASE: {}, "L1 alone": L1 | {"train.steps": 1000}}),
+    "colour64": Sweep(
+        1, 300, {"model.noise_scale": 1.0},
+        {BASE: {}, "z loud": {"model.noise_scale": 8.7}, "L1 alone": L1 | {"train.steps": 1000}},
+    ),
 }  # fmt: skip
 
 
