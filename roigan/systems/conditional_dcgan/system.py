@@ -16,13 +16,13 @@ from __future__ import annotations
 
 from itertools import pairwise
 from types import SimpleNamespace
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from roigan.config.systems.conditional_dcgan import ConditionalDCGANModel, ConditionalDCGANParams
-from roigan.corruptions.corruption import Corruption
+from roigan.corruptions.corruption import SPACES, Corruption
 from roigan.corruptions.families import lowest_rows
 from roigan.errors import UserError
 from roigan.game import Batch, Terms
@@ -39,12 +39,7 @@ CENTRED_ON = 1000  # training images
 
 
 class FixedRegion(nn.Module):
-    """All that is known beside one region, number by number: the essay's input of the dense layer.
-
-    Less what it is on average over training images, as batch norm after that layer would have it. Else a
-    constant rules it (of digits' rows: four fifths of their squares), whose many weights Adam moves all
-    alike: D drives G from one picture to the next, whatever z and x_0, with any lam.
-    """
+    """All that is known beside one region, number by number: the essay's input of the dense layer."""
 
     def __init__(self, size: int, coordinates: int, space: str, rows: int) -> None:
         super().__init__()
@@ -52,19 +47,12 @@ class FixedRegion(nn.Module):
         M = Corruption.region(space, region.float()).M.expand(1, coordinates, size, size)
         self.region: Tensor
         self.heard: Tensor
-        self.mean: Tensor
         self.register_buffer("region", region, persistent=False)
         self.register_buffer("heard", (M.flatten() == 0).nonzero()[:, 0], persistent=False)
-        self.outputs, self.space = len(self.heard), space
-        self.register_buffer("mean", torch.zeros(self.outputs))
-
-    def centre(self, x: Tensor) -> None:
-        """Learn what is known on average; x: images [N, C, S, S] in [-1, 1]."""
-        known = Corruption.region(self.space, self.region.to(x).expand(len(x), -1, -1, -1)).known(x)
-        self.mean = known.flatten(1)[:, self.heard.to(x.device)].mean(0)
+        self.outputs = len(self.heard)
 
     def forward(self, known: Tensor, M: Tensor) -> Tensor:
-        """known: (1-M) T(x) [B, C', S, S]; M: [B, 1, S, S]; returns [B, outputs].
+        """known: [B, C', S, S], 0 where M is 1; M: [B, 1, S, S]; returns [B, outputs].
 
         Raises UserError for another M, in use: in training params.yaml has made sure of it.
         """
@@ -73,7 +61,7 @@ class FixedRegion(nn.Module):
             raise UserError(
                 "this model knows one region only, that of its known_rows; train one with known_rows: null"
             )
-        return known.flatten(1)[:, self.heard] - self.mean
+        return known.flatten(1)[:, self.heard]
 
 
 class AnyRegion(nn.Module):
@@ -90,13 +78,23 @@ class AnyRegion(nn.Module):
         initialise(self)
 
     def forward(self, known: Tensor, M: Tensor) -> Tensor:
-        """known: (1-M) T(x) [B, C', S, S]; M: [B, 1, S, S]; returns [B, outputs]."""
-        read: Tensor = self.layers(torch.cat([known, 1 - M], 1))
+        """known: [B, C', S, S], 0 where M is 1; M: [B, 1, S, S]; returns [B, outputs], 0 of an average."""
+        mine, average = (
+            self.layers(torch.cat([part, 1 - M], 1)) for part in (known, torch.zeros_like(known))
+        )
+        read: Tensor = mine - average
         return read
 
 
 class Generator(nn.Module):
-    """G: what is known, and z -> a whole image."""
+    """G: what is known, and z -> a whole image.
+
+    What is known comes less what it is on average over training images, as batch norm after the dense layer
+    would have it. Else a constant rules that layer (of digits' rows: four fifths of their squares), whose
+    many weights Adam moves all alike: D drives G from one picture to the next, whatever z, x_0 and lam.
+    """
+
+    mean: Tensor
 
     def __init__(self, size: int, channels: int, model: ConditionalDCGANModel) -> None:
         super().__init__()
@@ -106,13 +104,15 @@ class Generator(nn.Module):
             self.condition = AnyRegion(size, channels, model.width)
         else:
             self.condition = FixedRegion(size, channels, model.space, model.known_rows)
+        self.register_buffer("mean", torch.zeros(channels, size, size))  # of T(x)
         self.layers = Upwards(model.noise + self.condition.outputs, size, channels, model.width)
 
     def forward(self, x: Tensor, M: Tensor, z: Tensor) -> Completion:
         """x: [B, C, S, S] in [-1, 1], of which G reads what is known; M: [B, 1, S, S] in {0, 1}; z: N(0, I)
         [B, noise]. In training y is what D sees: G itself, or, where it is forced, the merged image."""
         corruption = Corruption.region(self.model.space, M)
-        x_0 = self.condition(corruption.known(x), M)
+        average = (1 - corruption.M) * self.mean
+        x_0 = self.condition(corruption.known(x) - average, M)
         z = self.model.noise_scale * uniform(z)
         G = torch.tanh(self.layers(torch.cat([z, x_0], 1))).to(x.dtype)  # out of autocast
         whole = self.training and not self.model.forced
@@ -134,9 +134,9 @@ class ConditionalDCGAN(LogLoss, TwoPlayers):
 
     def __init__(self, params: Any, given: Given) -> None:
         super().__init__(params, given)
-        condition = cast("Generator", self.nets["G"]).condition
-        if isinstance(condition, FixedRegion) and len(given.images):
-            condition.centre(normalise(given.images[:CENTRED_ON].movedim(-1, 1)))
+        if len(given.images):
+            x = normalise(given.images[:CENTRED_ON].movedim(-1, 1))  # [N, C, S, S]
+            self.nets["G"].mean = SPACES[params.model.space].to(x).mean(0)
 
     def loss_G(self, nets: SimpleNamespace, batch: Batch) -> Terms:
         """(29), with -log D; where G is forced (section 4.1), of D's judgement alone."""
