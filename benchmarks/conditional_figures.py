@@ -29,7 +29,7 @@ IMAGES = Path("docs/images")
 CHOSEN = {
     "mnist": (PRESET, 12, 5),
     "colour64": ("z loud", 8, 3),
-}  # what is shown of how many images, and z of each
+}  # what is shown; images; z of each
 RIVALS = ("nearest", "fmm", "ridge")
 BLUE, ORANGE, GREEN = "#1f5f8b", "#b3541e", "#7a9a3a"
 
