@@ -20,12 +20,14 @@ from roigan.corruptions.corruption import Corruption
 from roigan.corruptions.sampling import sample
 from roigan.errors import UserError
 from roigan.evaluation.metrics.sharpness import contrast
+from roigan.files import paths
 from roigan.game import Nets, play
+from roigan.images.arrays import load_split, to_float
 from roigan.images.colours import lab
 from roigan.inference.export import export
 from roigan.losses.adversarial import log_d
 from roigan.losses.reconstruction import known_l1
-from roigan.systems.conditional_dcgan.system import Discriminator, Generator
+from roigan.systems.conditional_dcgan.system import CENTRED_ON, Discriminator, Generator
 from roigan.systems.model import Model
 from roigan.training.loop import train
 from roigan.training.worker import Worker
@@ -283,6 +285,32 @@ def trained(small: Small, prepared: Path, tmp_path_factory: pytest.TempPathFacto
         assert train(small(**recipe, train__steps=4), worker) is None
         folders[name] = scratch / "model"
     return folders
+
+
+@pytest.mark.parametrize(("name", "space", "rows"), [("rows", "identity", 12), ("colours", "lab", 0)])
+def test_g_hears_what_is_known_less_its_mean(
+    trained: dict[str, Path], prepared: Path, name: str, space: str, rows: int
+) -> None:
+    x, G = to_float(load_split(prepared / paths.PREPARED, "train")[:CENTRED_ON]), Model.load(trained[name]).G
+    M, z = top(rows, 32, len(x)) if rows else torch.ones_like(x[:, :1]), torch.randn(len(x), 100)
+    heard: list[Tensor] = []
+    G.layers[0].register_forward_hook(lambda layer, inputs, output: heard.append(inputs[0][:, 100:]))
+    G(x, M, z)
+    G(x[:1], M[:1], z[:1])
+    assert heard[0].mean(0).abs().max() < 1e-4
+    assert heard[0].square().sum() < Corruption.region(space, M).known(x).square().sum()
+    assert torch.allclose(heard[0][:1], heard[1], atol=1e-6)  # whatever else is in the batch
+
+
+def test_convolutions_say_nothing_of_an_average_image(trained: dict[str, Path]) -> None:
+    G, M = Model.load(trained["any"]).G, top(12, 32)
+    assert G.mean.any()
+    average = G.mean.expand(2, -1, -1, -1).clone()
+    average[1, :, 20:] += 0.5
+    known = (1 - M) * (average - G.mean)
+    heard = G.condition(known, M)
+    assert not heard[0].any()
+    assert heard[1].any()
 
 
 def test_a_model_completes_scores_and_is_exported(trained: dict[str, Path], tmp_path: Path) -> None:

@@ -210,7 +210,8 @@ def test_a_turn_leaves_the_others_bit_identical(small: Small, recipe: str) -> No
         play([player], nets, lambda turn: late)
         for name, net in system.nets.items():
             same = [torch.equal(value, before[name][key]) for key, value in net.state_dict().items()]
-            assert (not any(same)) if name in player.nets else all(same), (player.name, name)
+            moved = [not torch.equal(value, before[name][key]) for key, value in net.named_parameters()]
+            assert all(moved) if name in player.nets else all(same), (player.name, name)
         assert all(p.requires_grad for net in system.nets.values() for p in net.parameters())
 
 
@@ -303,7 +304,7 @@ def weights_after(params: Params, rank: int, world: int, wrap: Any) -> dict[str,
     rows = slice(rank * share, (rank + 1) * share)
     for step in range(STEPS):
         play(players, nets, lambda turn, step=step: batch(params, step, rows, torch.float64))
-    return {f"{n}.{k}": v for n, net in system.nets.items() for k, v in net.state_dict().items()}
+    return {f"{n}.{k}": v.detach() for n, net in system.nets.items() for k, v in net.named_parameters()}
 
 
 def one_of_two(rank: int, games: list[Params], folder: str) -> None:

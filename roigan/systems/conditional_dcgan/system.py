@@ -16,21 +16,24 @@ from __future__ import annotations
 
 from itertools import pairwise
 from types import SimpleNamespace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from roigan.config.systems.conditional_dcgan import ConditionalDCGANModel, ConditionalDCGANParams
-from roigan.corruptions.corruption import Corruption
+from roigan.corruptions.corruption import SPACES, Corruption
 from roigan.corruptions.families import lowest_rows
 from roigan.errors import UserError
 from roigan.game import Batch, Terms
+from roigan.images.arrays import normalise
 from roigan.losses import adversarial, reconstruction
 from roigan.nets.ladder import Discriminator, Upwards, counts, initialise, steps
 from roigan.nets.latent import uniform
 from roigan.nets.layers import SLOPE, group_norm, wide
-from roigan.systems.interface import Completion, Kept, LogLoss, TwoPlayers
+from roigan.systems.interface import Completion, Given, Kept, LogLoss, TwoPlayers
+
+CENTRED_ON = 1000  # training images
 
 # --- Networks -----------------------------------------------------------------------------------------
 
@@ -49,7 +52,7 @@ class FixedRegion(nn.Module):
         self.outputs = len(self.heard)
 
     def forward(self, known: Tensor, M: Tensor) -> Tensor:
-        """known: (1-M) T(x) [B, C', S, S]; M: [B, 1, S, S]; returns [B, outputs].
+        """known: [B, C', S, S], 0 where M is 1; M: [B, 1, S, S]; returns [B, outputs].
 
         Raises UserError for another M, in use: in training params.yaml has made sure of it.
         """
@@ -75,13 +78,23 @@ class AnyRegion(nn.Module):
         initialise(self)
 
     def forward(self, known: Tensor, M: Tensor) -> Tensor:
-        """known: (1-M) T(x) [B, C', S, S]; M: [B, 1, S, S]; returns [B, outputs]."""
-        read: Tensor = self.layers(torch.cat([known, 1 - M], 1))
+        """known: [B, C', S, S], 0 where M is 1; M: [B, 1, S, S]; returns [B, outputs], 0 of an average."""
+        mine, average = (
+            self.layers(torch.cat([part, 1 - M], 1)) for part in (known, torch.zeros_like(known))
+        )
+        read: Tensor = mine - average
         return read
 
 
 class Generator(nn.Module):
-    """G: what is known, and z -> a whole image."""
+    """G: what is known, and z -> a whole image.
+
+    What is known comes less what it is on average over training images, as batch norm after the dense layer
+    would have it. Else a constant rules that layer (of digits' rows: four fifths of their squares), whose
+    many weights Adam moves all alike: D drives G from one picture to the next, whatever z, x_0 and lam.
+    """
+
+    mean: Tensor
 
     def __init__(self, size: int, channels: int, model: ConditionalDCGANModel) -> None:
         super().__init__()
@@ -91,13 +104,15 @@ class Generator(nn.Module):
             self.condition = AnyRegion(size, channels, model.width)
         else:
             self.condition = FixedRegion(size, channels, model.space, model.known_rows)
+        self.register_buffer("mean", torch.zeros(channels, size, size))  # of T(x)
         self.layers = Upwards(model.noise + self.condition.outputs, size, channels, model.width)
 
     def forward(self, x: Tensor, M: Tensor, z: Tensor) -> Completion:
         """x: [B, C, S, S] in [-1, 1], of which G reads what is known; M: [B, 1, S, S] in {0, 1}; z: N(0, I)
         [B, noise]. In training y is what D sees: G itself, or, where it is forced, the merged image."""
         corruption = Corruption.region(self.model.space, M)
-        x_0 = self.condition(corruption.known(x), M)
+        average = (1 - corruption.M) * self.mean
+        x_0 = self.condition(corruption.known(x) - average, M)
         z = self.model.noise_scale * uniform(z)
         G = torch.tanh(self.layers(torch.cat([z, x_0], 1))).to(x.dtype)  # out of autocast
         whole = self.training and not self.model.forced
@@ -116,6 +131,12 @@ class ConditionalDCGAN(LogLoss, TwoPlayers):
     title: ClassVar[str] = "conditional DCGAN"
     about: ClassVar[str] = "a whole image that agrees with what is known, L1 on that part (Prach 2018)"
     params: ConditionalDCGANParams
+
+    def __init__(self, params: Any, given: Given) -> None:
+        super().__init__(params, given)
+        if len(given.images):
+            x = normalise(given.images[:CENTRED_ON].movedim(-1, 1))  # [N, C, S, S]
+            self.nets["G"].mean = SPACES[params.model.space].to(x).mean(0)
 
     def loss_G(self, nets: SimpleNamespace, batch: Batch) -> Terms:
         """(29), with -log D; where G is forced (section 4.1), of D's judgement alone."""
