@@ -265,13 +265,19 @@ def test_inception_from_a_file(tmp_path: Path) -> None:
     assert network.embed(to_float(crops(2, 1))).shape == (2, 2048)
 
 
-def test_efficientnet_computes_what_its_weights_were_trained_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "means"),
+    [
+        ("efficientnet_lite0", [4.6364, 5.5937, 4.8217, 3.6116, 1.1443]),
+        ("efficientnet_lite1", [4.6812, 7.3606, 5.5622, 3.8033, 1.1459]),
+    ],
+)
+def test_efficientnet_computes_what_its_weights_were_trained_for(name: str, means: list[float]) -> None:
     """Means of the maps of a ramp as the package efficientnet-lite-pytorch 0.1.0 has them with these weights,
-    which sees a cat in scikit-image's cat (0.77) and an espresso in its coffee (0.90)."""
+    told that images have 128 px; with lite0's it sees a cat in scikit-image's cat (0.77) and an espresso in
+    its coffee (0.90)."""
     x = torch.linspace(-1, 1, 3 * 128 * 128).view(1, 3, 128, 128)
-    trunk = features_pretrained.load("efficientnet_lite0", None)
-    maps = trunk(x)
-    means = [4.6364, 5.5937, 4.8217, 3.6116, 1.1443]
+    maps = features_pretrained.load(name, None)(x)
     assert [tuple(m.shape[1:]) for m in maps] == [
         (16, 64, 64), (24, 32, 32), (40, 16, 16), (112, 8, 8), (320, 4, 4),
     ]  # fmt: skip

@@ -123,9 +123,11 @@ class MaskParams(Block):
 class FeatureParams(Block):
     """Stage `features`: a network that looks at images, for the perceptual loss or for FID and KID."""
 
-    network: Literal["local", "efficientnet_lite0", "vgg16", "inception"]
+    network: Literal["local", "efficientnet_lite0", "efficientnet_lite1", "vgg16", "inception"]
     path: str | None = None
-    """Weights as a local file; None: as they come with a package (efficientnet_lite0) or are downloaded."""
+    """Weights as a local file; None: as they come with a package (efficientnet) or are downloaded."""
+    side: Annotated[int, Field(ge=32, le=512)] = 128
+    """What EfficientNet enlarges or shrinks images to; it was trained on 224, faces have 64."""
     width: Positive = 24
     """Channels of the local network's first layer; it has four times as many features."""
     steps: Positive = 300

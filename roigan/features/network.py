@@ -1,9 +1,9 @@
 """Feature networks: what the perceptual loss, FID and KID look at images through.
 
-`local` is trained on the prepared images (local.py); `efficientnet_lite0` has ImageNet weights that come as
-a package (efficientnet.py); `vgg16` and `inception` are torchvision's (pretrained.py). They are calibrated
-alike on training images: every map is divided by its mean absolute value, so that one weight of the
-perceptual loss means the same for all of them.
+`local` is trained on the prepared images (local.py); `efficientnet_lite0` and `efficientnet_lite1` have
+ImageNet weights that come as packages (efficientnet.py); `vgg16` and `inception` are torchvision's
+(pretrained.py). They are calibrated alike on training images: every map is divided by its mean absolute
+value, so that one weight of the perceptual loss means the same for all of them.
 
 There are two of them, for two tasks: what a training has looked through cannot judge it (`evaluate.judge`).
 """
@@ -74,7 +74,7 @@ class FeatureNetwork(nn.Module):
     def embed(self, x: Tensor) -> Tensor:
         """x [B, C, H, W] in [-1, 1] -> [B, F], the last map or maps averaged over the image.
 
-        For `local` and `efficientnet_lite0` each feature is standardised on the training images (mean 0,
+        For `local` and EfficientNet each feature is standardised on the training images (mean 0,
         variance 1); the others keep the scale that papers use.
         """
         return self.embedding(self.maps(x))
@@ -124,7 +124,8 @@ def make_features(prepared: Path, params: FeatureParams, folder: Path) -> Featur
     else:
         from roigan.features import pretrained  # torchvision takes seconds to import
 
-        network = FeatureNetwork(params.network, pretrained.load(params.network, params.path))
+        about |= {"side": params.side}
+        network = FeatureNetwork(params.network, pretrained.load(params.network, params.path, params.side))
     count = min(len(images), CALIBRATION_IMAGES)
     spaced = np.linspace(0, len(images) - 1, count).astype(int)
     calibrate(network, np.asarray(images[spaced]))
@@ -192,7 +193,7 @@ def load_features(folder: Path) -> FeatureNetwork:
     else:
         from roigan.features import pretrained
 
-        trunk = pretrained.build(about["network"])
+        trunk = pretrained.build(about["network"], about.get("side", 128))
     network = FeatureNetwork(about["network"], trunk, sha256)
     network.load_state_dict(load_file(weights))
     network.natural = load_natural(folder)

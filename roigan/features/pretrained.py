@@ -9,6 +9,7 @@ of another Inception.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -92,25 +93,25 @@ WEIGHTS = {
     "vgg16": torchvision.models.VGG16_Weights.IMAGENET1K_V1,
     "inception": torchvision.models.Inception_V3_Weights.IMAGENET1K_V1,
 }
-TRUNKS: dict[str, Callable[[], Trunk]] = {
-    "vgg16": lambda: ImageNetTrunk(Vgg16()),
-    "inception": lambda: ImageNetTrunk(Inception()),
-    "efficientnet_lite0": efficientnet.EfficientNetLite0,
+TRUNKS: dict[str, Callable[[int], Trunk]] = {
+    "vgg16": lambda side: ImageNetTrunk(Vgg16()),
+    "inception": lambda side: ImageNetTrunk(Inception()),
+    **{name: partial(efficientnet.EfficientNetLite, name) for name in efficientnet.BLOCKS},
 }
 NAMES: dict[str, Callable[[dict[str, Tensor]], dict[str, Tensor]]] = {
     "vgg16": lambda weights: {f"body.{key}": tensor for key, tensor in weights.items()},
     "inception": lambda weights: {f"body.blocks.{key}": tensor for key, tensor in weights.items()},
-    "efficientnet_lite0": efficientnet.folded,
+    **dict.fromkeys(efficientnet.BLOCKS, efficientnet.folded),
 }
 """From what lies in a file to the names of ours."""
 
 
-def build(name: str) -> Trunk:
-    """The network without its weights."""
-    return TRUNKS[name]()
+def build(name: str, side: int = 128) -> Trunk:
+    """The network without its weights; side: of the images that EfficientNet sees."""
+    return TRUNKS[name](side)
 
 
-def load(name: str, path: str | None) -> Trunk:
+def load(name: str, path: str | None, side: int = 128) -> Trunk:
     """The network with weights from a file; where `path` is None, from its package or downloaded.
 
     Raises UserError where neither works.
@@ -120,8 +121,8 @@ def load(name: str, path: str | None) -> Trunk:
     elif name in WEIGHTS:
         weights = _download(name)
     else:
-        weights = read_weights(efficientnet.weights_file())
-    trunk = build(name)
+        weights = read_weights(efficientnet.weights_file(name))
+    trunk = build(name, side)
     wanted = trunk.state_dict()
     found = NAMES[name](weights)
     for key, tensor in wanted.items():

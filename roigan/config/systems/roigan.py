@@ -32,6 +32,9 @@ class RoIGANModel(ModelParams):
     """Equalised learning rate (3.20)."""
     spectral_norm: bool = False
     """Spectral normalisation in D (the author's code has it, the thesis does not)."""
+    discriminator: Literal["pixels", "features"] = "pixels"
+    """What D sees: an image and its mask, as in the thesis, or the maps that the frozen feature network makes
+    of it (Sauer et al. 2021); then losses.fm, gp, zero and style have no use."""
     space: Literal["identity", "lab"] = "identity"
     """What is generated of a region: all of it, or its colours alone (a and b of CIE Lab), and its lightness
     stays."""
@@ -102,3 +105,13 @@ class RoIGANParams(Params):
 
     model: RoIGANModel
     losses: RoIGANLosses = RoIGANLosses()
+
+    @model_validator(mode="after")
+    def _losses_fit_what_D_sees(self) -> RoIGANParams:
+        if self.model.discriminator == "features":
+            if self.model.reader == "trunk":
+                raise ValueError("model.reader: trunk reads D's maps of pixels; with features set it to own")
+            if idle := [name for name in ("fm", "gp", "zero", "style") if getattr(self.losses, name)]:
+                named = ", ".join(f"losses.{name}" for name in idle)
+                raise ValueError(f"{named}: of no use where model.discriminator is features; set to 0")
+        return self

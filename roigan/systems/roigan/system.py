@@ -7,7 +7,7 @@ University 2020; equations are numbered as there.
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,14 +15,18 @@ from torch import Tensor, nn
 from roigan.config import RoIGANParams
 from roigan.config.systems.roigan import RoIGANLosses
 from roigan.corruptions.corruption import SPACES
+from roigan.errors import UserError
 from roigan.game import Batch, Player, Terms, generator_and_discriminator
 from roigan.images.colours import brightness
-from roigan.losses import adversarial, features, latent, reconstruction
+from roigan.losses import latent, reconstruction
 from roigan.nets.control_reader import Reader
 from roigan.nets.latent import join_latent
 from roigan.systems.interface import AVERAGED_G, Given, Kept
-from roigan.systems.penalty import lazy_penalty
-from roigan.systems.roigan.networks import Discriminator, Generator, QHead
+from roigan.systems.roigan.critics import CRITICS
+from roigan.systems.roigan.networks import Generator, QHead
+
+if TYPE_CHECKING:
+    from roigan.systems.model import Model
 
 
 def read(y: Tensor, space: str) -> Tensor:
@@ -35,10 +39,21 @@ def read(y: Tensor, space: str) -> Tensor:
     return brightness(y) if space == "identity" else SPACES[space].select(SPACES[space].to(y))
 
 
+def begin_as(G: Generator, prior: Model) -> None:
+    """Let G begin as the prior's. Raises UserError where that is another network."""
+    mine, its = G.state_dict(), prior.G.state_dict()
+    if {name: w.shape for name, w in mine.items()} != {name: w.shape for name, w in its.items()}:
+        raise UserError(
+            f"prior: roigan begins as its prior's G, and this {prior.system} is another network; "
+            "give `prior.model` the numbers of `model`"
+        )
+    G.load_state_dict(its)
+
+
 class RoIGAN:
     """The networks, losses and players of RoI-GAN."""
 
-    networks: ClassVar[dict[str, type[nn.Module]]] = {"G": Generator, "D": Discriminator}
+    networks: ClassVar[dict[str, type[nn.Module]]] = {"G": Generator}
     keeps: ClassVar[tuple[Kept, ...]] = AVERAGED_G
     verbs: ClassVar[tuple[str, ...]] = ("complete",)
     title: ClassVar[str] = "RoI-GAN"
@@ -46,11 +61,12 @@ class RoIGAN:
 
     def __init__(self, params: RoIGANParams, given: Given) -> None:
         size, channels, model = params.data.image_size, params.data.channels, params.model
-        self.params, self.perceptual = params, given.perceptual
-        self.nets: dict[str, nn.Module] = {
-            "G": Generator(size, channels, model),
-            "D": Discriminator(size, channels, model),
-        }
+        self.params = params
+        G = Generator(size, channels, model)
+        if given.prior:
+            begin_as(G, given.prior)
+        self.critic = CRITICS[model.discriminator](params, given)
+        self.nets: dict[str, nn.Module] = {"G": G, "D": self.critic.net}
         if params.losses.info:  # a head that nothing trains would be dead weight
             controls = (model.sliders + model.read_noise, model.codes, model.values)
             seen = 1 if model.space == "identity" else 2  # channels of `read`
@@ -70,15 +86,9 @@ class RoIGAN:
         return generator_and_discriminator(self.nets, self.loss_G, self.loss_D, self.params.train)
 
     def loss_D(self, nets: SimpleNamespace, batch: Batch) -> Terms:
-        """(3.19): hinge + penalty on the gradient + zero concentration."""
-        x, M, w, penalty = batch.x, batch.M, self.params.losses, self.params.penalty
-        y = batch.once("y", lambda: nets.G(x, M, self.latent(batch)[0]).y)
-        real, fake = nets.D(torch.cat([x, y]), torch.cat([M, M])).scores.chunk(2)  # one forward for both
-        terms = {
-            "adv": w.adv_d * adversarial.hinge_d(real, fake),
-            "zero": w.zero * adversarial.zero_centred(real),
-        }
-        return terms | lazy_penalty(w.gp, penalty, batch, lambda t: nets.D(t, M).scores, x, y, M)
+        """(3.19)."""
+        y = batch.once("y", lambda: nets.G(batch.x, batch.M, self.latent(batch)[0]).y)
+        return self.critic.loss_D(nets.D, batch, y)
 
     def loss_G(self, nets: SimpleNamespace, batch: Batch) -> Terms:
         """(3.18): adversarial, style (tv, perceptual, feature matching), divergence and information."""
@@ -86,21 +96,7 @@ class RoIGAN:
         z, c, k = self.latent(batch)
         G, y, mu, logvar = nets.G(x, M, z)
         batch.share("y", y)
-        fake = nets.D(y, M)
-        terms = {"adv": w.adv_g * adversarial.hinge_g(fake.scores)}
-        if w.fm:
-            with torch.no_grad():
-                real = nets.D(x, M)
-            terms["fm"] = w.fm * features.matching(fake.maps, real.maps)
-        if w.perceptual or w.style:
-            with torch.no_grad():
-                V_x = self.perceptual.maps(x)
-            V = [v.unflatten(0, (2, -1)) for v in self.perceptual.maps(torch.cat([G, y]))]  # G's, y's
-            # matching() takes the mean over both, (3.12) their sum
-            if w.perceptual:
-                terms["perceptual"] = w.perceptual * 2 * features.matching(V, V_x)
-            if w.style:
-                terms["style"] = w.style * 2 * features.style(V, V_x)
+        terms, trunk = self.critic.loss_G(nets.D, batch, G, y)
         if w.tv:
             terms["tv"] = w.tv * reconstruction.total_variation(y, M)
         if w.chroma and y.shape[1] == 3:
@@ -113,7 +109,7 @@ class RoIGAN:
             terms["kl"] = w.kl * latent.kl_standard_normal(mu, logvar)
         if w.info:
             own = self.params.model.reader == "own"
-            reading = nets.Q(read(y, self.params.model.space), M) if own else nets.Q(fake.trunk)
+            reading = nets.Q(read(y, self.params.model.space), M) if own else nets.Q(trunk)
             told = torch.cat([c, z[:, : self.params.model.read_noise]], 1)
             terms["info_c"] = w.info * latent.gaussian_nll(told, reading.mu, reading.logvar)
             terms["info_k"] = w.info * latent.categorical_nll(k, reading.logits)
