@@ -74,10 +74,10 @@ def trade_off(table: pd.DataFrame) -> Figure:
 
     table: rows of one data set of docs/results/conditional.csv; medians over seeds.
     """
-    means = table.groupby(KEY[1:3])[["fid", "psnr"]].median()
+    medians = table.groupby(KEY[1:3])[["fid", "psnr"]].median()
     figure = Figure(figsize=(5.6, 3.8), layout="constrained")
     panel = figure.subplots()
-    own = means.loc[OWN]
+    own = medians.loc[OWN]
     sweeps = {
         "by lam": ([f"lam {lam:g}" for lam in (0, 1, 10, 100, 1000)], BLUE),
         "lam 100 and whole": ([BASE, "lam 100, whole 10", "lam 100, whole 100", "L1 alone"], ORANGE),
@@ -90,9 +90,9 @@ def trade_off(table: pd.DataFrame) -> Figure:
             panel.annotate(str(name), point.tolist(), offset, textcoords="offset points", fontsize=8)
     others = {"nearest": ("nearest", "8 rows"), PRESET: (OWN, PRESET)}
     for name, row in others.items():  # the mean digit, at an FID of 493, is far off
-        if row in means.index:
-            panel.plot(*means.loc[row], "s", color=GREEN)
-            panel.annotate(name, means.loc[row].tolist(), (4, 4), textcoords="offset points", fontsize=8)
+        if row in medians.index:
+            panel.plot(*medians.loc[row], "s", color=GREEN)
+            panel.annotate(name, medians.loc[row].tolist(), (4, 4), textcoords="offset points", fontsize=8)
     panel.set_xlabel("FID", fontsize=9)
     panel.set_ylabel("PSNR in dB", fontsize=9)
     panel.margins(x=0.15)

@@ -310,7 +310,7 @@ def weights_after(params: Params, rank: int, world: int, wrap: Any) -> dict[str,
     rows = slice(rank * share, (rank + 1) * share)
     for step in range(STEPS):
         play(players, nets, lambda turn, step=step: batch(params, step, rows, torch.float64))
-    return {f"{n}.{k}": v.detach() for n, net in system.nets.items() for k, v in net.named_parameters()}
+    return {f"{n}.{k}": v for n, net in system.nets.items() for k, v in net.state_dict().items()}
 
 
 def one_of_two(rank: int, games: list[Params], folder: str) -> None:
