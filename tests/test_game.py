@@ -137,7 +137,7 @@ def test_controls_are_heard_through_the_noise(small: Small) -> None:
 
 
 LATE = 4  # of 8 steps: every player of every system moves by then
-ALL = {"losses__l1": 1.0, "losses__style": 1.0}
+ALL = {"losses__l1": 1.0, "losses__style": 1.0, "losses__diversity": 1.0}
 FEATURES = {"model__discriminator": "features", "losses__l1": 1.0} | {
     f"losses__{idle}": 0.0 for idle in ("fm", "gp", "zero", "style")
 }
@@ -234,11 +234,12 @@ def test_a_player_without_terms_does_not_move(small: Small) -> None:
 
 
 def test_the_terms_are_those_of_the_table(small: Small) -> None:
-    params = small(losses__l1=1.0, losses__style=1.0)
+    params = small(**ALL)
     system = build(params)
     terms = play(system.players(), Nets(system.nets), lambda turn: batch(params, 0))
     assert {name.removeprefix("G/").removeprefix("D/") for name in terms} == {
         "adv", "gp", "zero", "fm", "perceptual", "tv", "chroma", "kl", "info_c", "info_k", "l1", "style",
+        "diversity",
     }  # fmt: skip
     assert all(torch.isfinite(value) for value in terms.values())
 

@@ -27,6 +27,17 @@ def chroma_variation(y: Tensor, M: Tensor) -> Tensor:
     return total_variation(chroma(y), M)
 
 
+def lacking_diversity(y: Tensor, other: Tensor, M: Tensor, least: float) -> Tensor:
+    """max(0, 1 - d/least), mean over images: what two fillings of a region lack of a distance.
+
+    d: mean over the region's pixels and channels of |y - other|, [B, C, H, W] in [-1, 1]; M: [B, 1, H, W].
+    The term of Yang et al. 2019 (Diversity-Sensitive Conditional GANs), whose bound tau is `least`, for
+    fillings that differ by their noise.
+    """
+    d = (M * (y - other)).abs().sum((1, 2, 3)) / (y.shape[1] * M.sum((1, 2, 3))).clamp(min=1)
+    return (1 - d / least).clamp(min=0).mean()
+
+
 def masked_mse(y: Tensor, x: Tensor, M: Tensor) -> Tensor:
     """|M (y - x)|^2 per pixel and channel of the image: large regions weigh more; y, x: [B, C, H, W]."""
     return (M * (y - x)).square().mean()

@@ -93,6 +93,9 @@ class RoIGANLosses(LossParams):
     """Of what Q lacks to know sliders and codes, in nats (3.15, 3.16)."""
     l1: Weight = 0.0
     """Of the mean absolute difference of G's whole image and the original."""
+    diversity: Weight = 0.0
+    """Of what is missing of 8 grey levels between two fillings that differ by z0 alone (Yang et al. 2019).
+    Losses that compare with the original punish every difference, and nothing else asks for this one."""
     style: Weight = 0.0
     """Of distances of Gram matrices of the feature network's maps (Gatys et al. 2016)."""
     known: Weight = 0.0

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from roigan.systems.model import Model
 
 
+HEARD = 8 * 2 / 255
+"""So far apart, of [-1, 1], two fillings are to be that differ by z0 alone: 8 grey levels."""
+
+
 def read(y: Tensor, space: str) -> Tensor:
     """What Q sees of a completed image: its brightness [B, 1, H, W]; its colours [B, 2, H, W] where nothing
     else is generated.
@@ -105,6 +109,9 @@ class RoIGAN:
             terms["l1"] = w.l1 * reconstruction.l1(G, x)
         if w.known:
             terms["known"] = w.known * reconstruction.known_error(G, x, M)
+        if w.diversity:
+            other = nets.G(x, M, self.latent(batch, noise="z0 again")[0]).y
+            terms["diversity"] = w.diversity * reconstruction.lacking_diversity(y, other, M, HEARD)
         if w.kl:
             terms["kl"] = w.kl * latent.kl_standard_normal(mu, logvar)
         if w.info:
@@ -115,13 +122,13 @@ class RoIGAN:
             terms["info_k"] = w.info * latent.categorical_nll(k, reading.logits)
         return terms
 
-    def latent(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    def latent(self, batch: Batch, noise: str = "z0") -> tuple[Tensor, Tensor, Tensor]:
         """The step's z = cat(z0, c, k) [B, 256], with c [B, sliders] and k as numbers [B, codes].
 
-        Both players see the same z in a step.
+        Both players see the same z in a step. noise: another name draws another z0.
         """
         model, random = self.params.model, batch.random
-        z0 = random.normal("z0", model.noise)
+        z0 = random.normal(noise, model.noise)
         c = 2 * random.uniform("c", model.sliders) - 1
         k = random.integers("k", model.values, model.codes)
         return join_latent(z0, c, k, model.values), c, k
