@@ -73,13 +73,17 @@ def test_penalty_of_a_constant_critic_is_finite() -> None:
     assert torch.isfinite(w.grad).all()
 
 
-def test_fillings_lack_diversity_below_the_distance_asked_for() -> None:
+def test_fillings_lack_diversity_while_their_structures_are_alike() -> None:
     M = torch.zeros(2, 1, 4, 4)
     M[:, :, :2] = 1
-    y, other = torch.zeros(2, 3, 4, 4), torch.ones(2, 3, 4, 4)  # the known half does not count
-    other[0, :, :2], other[1, :, :2] = 0.03, -0.5
-    assert reconstruction.lacking_diversity(y, other, M, 0.12).item() == pytest.approx((0.75 + 0) / 2)
+    y, other = torch.zeros(2, 3, 4, 4), torch.zeros(2, 3, 4, 4)
+    other[0, :, :2] = 0.03  # a lighter region: its seam alone counts
+    other[1, :, :2, ::2] = 0.12  # stripes
+    d = torch.tensor([4 * 0.03, (2 * 3 + 2) * 0.12]) / (2 * 8)
+    expected = (1 - d / 0.12).mean().item()
+    assert reconstruction.lacking_diversity(y, other, M, 0.12).item() == pytest.approx(expected)
     assert reconstruction.lacking_diversity(y, y, M, 0.12) == 1
+    assert reconstruction.lacking_diversity(y, other, M, 1e-3) == 0
 
 
 def test_total_variation_counts_the_region_and_its_seam_only() -> None:

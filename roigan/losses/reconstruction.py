@@ -28,13 +28,17 @@ def chroma_variation(y: Tensor, M: Tensor) -> Tensor:
 
 
 def lacking_diversity(y: Tensor, other: Tensor, M: Tensor, least: float) -> Tensor:
-    """max(0, 1 - d/least), mean over images: what two fillings of a region lack of a distance.
+    """max(0, 1 - d/least), mean over images: what two completions of an image lack of a distance.
 
-    d: mean over the region's pixels and channels of |y - other|, [B, C, H, W] in [-1, 1]; M: [B, 1, H, W].
-    The term of Yang et al. 2019 (Diversity-Sensitive Conditional GANs), whose bound tau is `least`, for
-    fillings that differ by their noise.
+    d: |D - D'| for neighbours in the difference D = y - other, [B, C, H, W] in [-1, 1], mean over both
+    directions, channels and the pixels of the region M [B, 1, H, W]. The term of Yang et al. 2019
+    (Diversity-Sensitive Conditional GANs), whose bound tau is `least`; there d is the distance of the pixels
+    themselves, which a darker region satisfies as well as another one.
     """
-    d = (M * (y - other)).abs().sum((1, 2, 3)) / (y.shape[1] * M.sum((1, 2, 3))).clamp(min=1)
+    D = y - other
+    down = (D[:, :, 1:] - D[:, :, :-1]).abs().sum((1, 2, 3))
+    right = (D[:, :, :, 1:] - D[:, :, :, :-1]).abs().sum((1, 2, 3))
+    d = (down + right) / (2 * y.shape[1] * M.sum((1, 2, 3))).clamp(min=1)
     return (1 - d / least).clamp(min=0).mean()
 
 

@@ -51,7 +51,9 @@ def train(params: Params, worker: Worker) -> str | None:
         raise UserError("over half of the training images are grey, and this model is to learn their colours")
     perceptual = load_features(worker.root / paths.FEATURES).to(device)
     prior = Model.load(worker.root / paths.PRIOR).to(device) if params.prior else None
-    states = load_states(worker.root / paths.PRIOR / "states", prior.config.get("states", [])) if prior else []
+    states = (
+        load_states(worker.root / paths.PRIOR / "states", prior.config.get("states", [])) if prior else []
+    )
     teacher = load_teacher(worker.root / paths.FEATURES, perceptual, device)
     system = SYSTEMS[params.model.system](params, Given(perceptual, prior, states, x_train, teacher))
     for net in system.nets.values():

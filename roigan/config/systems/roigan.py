@@ -94,7 +94,7 @@ class RoIGANLosses(LossParams):
     l1: Weight = 0.0
     """Of the mean absolute difference of G's whole image and the original."""
     diversity: Weight = 0.0
-    """Of what is missing of 8 grey levels between two fillings that differ by z0 alone (Yang et al. 2019).
+    """Of what the structures of two fillings lack of a difference, where z0 alone differs (Yang et al. 2019).
     Losses that compare with the original punish every difference, and nothing else asks for this one."""
     style: Weight = 0.0
     """Of distances of Gram matrices of the feature network's maps (Gatys et al. 2016)."""
