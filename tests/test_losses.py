@@ -74,16 +74,16 @@ def test_penalty_of_a_constant_critic_is_finite() -> None:
 
 
 def test_fillings_lack_diversity_while_their_structures_are_alike() -> None:
-    M = torch.zeros(2, 1, 4, 4)
-    M[:, :, :2] = 1
-    y, other = torch.zeros(2, 3, 4, 4), torch.zeros(2, 3, 4, 4)
-    other[0, :, :2] = 0.03  # a lighter region: its seam alone counts
-    other[1, :, :2, ::2] = 0.12  # stripes
-    d = torch.tensor([4 * 0.03, (2 * 3 + 2) * 0.12]) / (2 * 8)
-    expected = (1 - d / 0.12).mean().item()
-    assert reconstruction.lacking_diversity(y, other, M, 0.12).item() == pytest.approx(expected)
-    assert reconstruction.lacking_diversity(y, y, M, 0.12) == 1
-    assert reconstruction.lacking_diversity(y, other, M, 1e-3) == 0
+    M = torch.ones(2, 1, 64, 64)
+    M[:, :, 32:] = 0
+    y, other = torch.zeros(2, 3, 64, 64), torch.zeros(2, 3, 64, 64)
+    other[0, :, :24] = 0.3  # a lighter region
+    other[1, :, :32, ::2] = 0.06  # stripes: 0.03 above and below their mean
+    lacking = reconstruction.lacking_diversity
+    assert lacking(y[:1], other[:1], M[:1], 0.12).item() > 0.8
+    assert lacking(y[1:], other[1:], M[1:], 0.12).item() == pytest.approx(0.75, abs=0.01)
+    assert lacking(y, y, M, 0.12) == 1
+    assert lacking(y, other, M, 1e-3) == 0
 
 
 def test_total_variation_counts_the_region_and_its_seam_only() -> None:

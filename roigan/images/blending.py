@@ -50,6 +50,12 @@ def _neighbours(x: Tensor) -> Tensor:
     return (across[..., 2:] + across[..., :-2] + down[:, :, 2:] + down[:, :, :-2]) / 4
 
 
+def broad(x: Tensor) -> Tensor:
+    """What of x [B, C, S, S] is on a scale of an eighth of the image, like x."""
+    coarse = F.adaptive_avg_pool2d(x, 8)
+    return F.interpolate(coarse, size=x.shape[-2:], mode="bilinear", align_corners=False)
+
+
 def membrane(x: Tensor, G: Tensor, M: Tensor) -> Tensor:
     """G with the colours of its surroundings: G + h, and x outside M up to rounding.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from roigan.corruptions.corruption import Corruption
+from roigan.images.blending import broad
 from roigan.images.colours import chroma
 
 
@@ -30,15 +31,13 @@ def chroma_variation(y: Tensor, M: Tensor) -> Tensor:
 def lacking_diversity(y: Tensor, other: Tensor, M: Tensor, least: float) -> Tensor:
     """max(0, 1 - d/least), mean over images: what two completions of an image lack of a distance.
 
-    d: |D - D'| for neighbours in the difference D = y - other, [B, C, H, W] in [-1, 1], mean over both
-    directions, channels and the pixels of the region M [B, 1, H, W]. The term of Yang et al. 2019
-    (Diversity-Sensitive Conditional GANs), whose bound tau is `least`; there d is the distance of the pixels
-    themselves, which a darker region satisfies as well as another one.
+    d: |y - other| [B, C, H, W] in [-1, 1], both without what is broad in them, mean over channels and the
+    pixels of the region M [B, 1, H, W]. The term of Yang et al. 2019 (Diversity-Sensitive Conditional GANs),
+    whose bound tau is `least`; theirs is the distance of the images as they are, which a darker region
+    satisfies as well as another one.
     """
     D = y - other
-    down = (D[:, :, 1:] - D[:, :, :-1]).abs().sum((1, 2, 3))
-    right = (D[:, :, :, 1:] - D[:, :, :, :-1]).abs().sum((1, 2, 3))
-    d = (down + right) / (2 * y.shape[1] * M.sum((1, 2, 3))).clamp(min=1)
+    d = (M * (D - broad(D))).abs().sum((1, 2, 3)) / (y.shape[1] * M.sum((1, 2, 3))).clamp(min=1)
     return (1 - d / least).clamp(min=0).mean()
 
 

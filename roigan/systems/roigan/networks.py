@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from roigan.config import RoIGANModel
 from roigan.corruptions.corruption import SPACES, Corruption
-from roigan.images.blending import continuation, membrane
+from roigan.images.blending import broad, continuation, membrane
 from roigan.nets.control_reader import Reading, circle, sharp
 from roigan.nets.layers import Conv2d, Linear, instance_norm, lrelu
 from roigan.systems.roigan.layers import GatedConv2d, UpsampleBlock
@@ -92,7 +92,7 @@ class Generator(nn.Module):
         if self.blend != "none":
             colours = continuation(t, M)
             if self.blend == "membrane":  # a broad field without the region's edge, which would be seen
-                colours = _broad(colours)
+                colours = broad(colours)
             colours = colours.clamp(-1, 1)  # noisy images go beyond, where atanh ends
             image = image + torch.atanh(0.95 * colours)  # 0.95: pure white keeps a gradient
         own = torch.tanh(image).float()
@@ -132,12 +132,6 @@ class ControlEncoding(nn.Module):
         read = self.scale_z * z0[:, : self.read]
         controls = torch.cat([self.scale_c * c, read, self.scale_k * points], 1)
         return torch.cat([z0, controls], 1), controls
-
-
-def _broad(x: Tensor) -> Tensor:
-    """The colours of x on a scale of an eighth of the image; x: [B, C, S, S]."""
-    coarse = F.adaptive_avg_pool2d(x, 8)
-    return F.interpolate(coarse, size=x.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def _resize(M: Tensor, side: int) -> Tensor:

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from roigan.systems.model import Model
 
 
-HEARD = 3 * 2 / 255
-"""So much of [-1, 1] the differences between neighbours are to change with z0 alone: 3 grey levels."""
+HEARD = 5 * 2 / 255
+"""So much of [-1, 1] structures are to change with z0 alone: 5 grey levels."""
 
 
 def read(y: Tensor, space: str) -> Tensor:
