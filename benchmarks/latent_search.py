@@ -8,7 +8,7 @@ change of the default at a time, first prior only), `rivals` (no search), `sampl
 own images). Rows that are in the table already are not made again.
 
 MSE is on the scale 0 to 255, PSNR of the mean MSE, as the papers have it. Columns: `known`, the mean absolute
-difference of known pixels before blending, on [-1, 1]; `seconds`, per image, of one thread; `above` and
+difference of known pixels before blending, on [-1, 1]; `seconds`, per image, that one core works; `above` and
 `above_se`, how far the MSE in the hole lies above that of the set's first setting over the first prior, image
 by image and blended alike, and the standard error of that mean.
 """
@@ -83,10 +83,10 @@ class Searched:
         key = x.numpy().tobytes() + M.numpy().tobytes()
         if key not in self.found:
             z = self.search.latent(len(x), generator)
-            began = time.perf_counter()
+            began = time.process_time()
             parts = zip(x.split(AT_ONCE), M.split(AT_ONCE), z.split(AT_ONCE), strict=True)
             self.found[key] = G = torch.cat([self.search.find(*part).images for part in parts])
-            self.seconds += time.perf_counter() - began
+            self.seconds += time.process_time() - began
             apart = ((G - x).abs() * (1 - M)).sum((1, 2, 3)) / (1 - M).sum((1, 2, 3)) / x.shape[1]  # [B]
             self.apart += apart.sum().item()
             self.count += len(x)
