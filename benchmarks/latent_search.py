@@ -84,7 +84,7 @@ First = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 class Searched:
-    """What a search proposes for a batch: made once, for all ways of blending."""
+    """What a search proposes for an image: made once, for all ways of blending."""
 
     def __init__(self, model: Model, params: SearchParams, first: First) -> None:
         self.search, self.first = LatentSearch(model, params), first
@@ -92,18 +92,21 @@ class Searched:
         self.seconds, self.apart, self.count = 0.0, 0.0, 0
 
     def __call__(self, x: Tensor, M: Tensor, generator: torch.Generator) -> Tensor:
-        key = x.numpy().tobytes() + M.numpy().tobytes()
-        if key not in self.found:
+        keys = [
+            image.numpy().tobytes() + region.numpy().tobytes() for image, region in zip(x, M, strict=True)
+        ]
+        if not all(key in self.found for key in keys):
             z = self.search.latent(len(x), generator)
             began = time.process_time()
             z = self.first(x, M, z)
             parts = zip(x.split(AT_ONCE), M.split(AT_ONCE), z.split(AT_ONCE), strict=True)
-            self.found[key] = G = torch.cat([self.search.find(*part).images for part in parts])
+            G = torch.cat([self.search.find(*part).images for part in parts])
             self.seconds += time.process_time() - began
             apart = ((G - x).abs() * (1 - M)).sum((1, 2, 3)) / (1 - M).sum((1, 2, 3)) / x.shape[1]  # [B]
             self.apart += apart.sum().item()
             self.count += len(x)
-        return self.found[key]
+            self.found |= dict(zip(keys, G, strict=True))
+        return torch.stack([self.found[key] for key in keys])
 
 
 class Timed:
