@@ -149,7 +149,7 @@ def searches(params: Params, arguments: argparse.Namespace) -> None:
         for setting, asked in SETS[arguments.set].items():
             if arguments.only and setting not in arguments.only:
                 continue
-            if known(arguments, name, setting) and path.is_file():
+            if known(arguments, name, setting, "none") and path.is_file():
                 continue
             changes = dict(asked)
             first = FIRSTS[changes.pop("first", "random")](model)
@@ -203,7 +203,11 @@ def samples(params: Params, arguments: argparse.Namespace) -> None:
 
 def without_search(params: Params, arguments: argparse.Namespace) -> None:
     """The rows of the rivals."""
-    timed = {name: Timed(fill) for name, fill in rivals(params, arguments.models).items()}
+    timed = {
+        name: Timed(fill)
+        for name, fill in rivals(params, arguments.models).items()
+        if name in (arguments.only or [name]) and not known(arguments, "-", *name.partition("/")[::2])
+    }
     table, errors = score(params, arguments, timed)
     table["seconds"] = table["method"].map({name: fill.per_image for name, fill in timed.items()})
     pair(table, errors.sub(paired_with(of_first(arguments, "papers"), errors)["poisson"], axis=0))
@@ -283,7 +287,7 @@ def keep(
     )  # fmt: skip
     table = table[KEY + [column for column in table if column not in KEY]]
     if RESULTS.is_file():
-        table = pd.concat([pd.read_csv(RESULTS), table]).drop_duplicates(KEY, keep="last")
+        table = pd.concat([kept_rows(), table]).drop_duplicates(KEY, keep="last")
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(RESULTS, index=False, float_format="%.5g")
     shown = [*KEY, "fid", "r", "mse_hole", "ssim", "border", "pids"]
@@ -293,12 +297,15 @@ def keep(
     )
 
 
-def known(arguments: argparse.Namespace, prior: str, setting: str) -> bool:
+def known(arguments: argparse.Namespace, prior: str, setting: str, blend: str) -> bool:
     """Whether the table has it."""
-    if not RESULTS.is_file():
-        return False
-    rows = pd.read_csv(RESULTS)[KEY[:-1]]
-    return bool((rows == [arguments.dataset, arguments.mask, prior, setting]).all(axis=1).any())
+    row = [arguments.dataset, arguments.mask, prior, setting, blend]
+    return RESULTS.is_file() and bool((kept_rows()[KEY] == row).all(axis=1).any())
+
+
+def kept_rows() -> pd.DataFrame:
+    """The table on disk; what is not blended has an empty name there."""
+    return pd.read_csv(RESULTS).fillna({"blend": ""})
 
 
 def parser() -> argparse.ArgumentParser:
@@ -308,7 +315,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("models", nargs="*", type=Path)
     found.add_argument("--set", choices=[*SETS, "rivals", "samples"], default="papers")
     found.add_argument("--images", type=int, default=200)
-    found.add_argument("--only", nargs="+", metavar="SETTING", help="of the set; the first one goes first")
+    found.add_argument("--only", nargs="+", metavar="SETTING", help="of the set; the set's first goes first")
     return found
 
 
