@@ -17,7 +17,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from roigan.cli import main as cli
-from roigan.config import EvaluateParams, FeatureParams, NaturalParams
+from roigan.config import EvaluateParams, FeatureParams, Gate, NaturalParams
+from roigan.config.evaluation import COLOURINGS
 from roigan.config.systems.chromagan import ChromaGANModel
 from roigan.corruptions.corruption import SPACES, Corruption
 from roigan.errors import UserError
@@ -351,6 +352,13 @@ def test_colours_are_moved_to_pixels_of_like_lightness() -> None:
     ab = torch.where(L < 0, 0.5, -0.5).expand(1, 2, 32, 32)
     moved = transferred(L.mT, torch.cat([L, ab], 1))
     assert (moved == ab.mT).float().mean() > 0.95
+
+
+def test_a_gate_compares_with_what_the_table_has() -> None:
+    assert set(COLOURINGS) == set(rivals(drawn_faces(8, 32, 0)))
+    Gate(metric="fid", mask="grey", below="ridge")
+    with pytest.raises(ValueError, match="under grey no table has fmm; compare with grey, mean"):
+        Gate(metric="fid", mask="grey", below="fmm")
 
 
 class Judged:
