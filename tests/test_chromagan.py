@@ -17,7 +17,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from roigan.cli import main as cli
-from roigan.config import EvaluateParams, FeatureParams, NaturalParams
+from roigan.config import EvaluateParams, FeatureParams, Gate, NaturalParams
+from roigan.config.evaluation import COLOURINGS
 from roigan.config.systems.chromagan import ChromaGANModel
 from roigan.corruptions.corruption import SPACES, Corruption
 from roigan.errors import UserError
@@ -353,6 +354,13 @@ def test_colours_are_moved_to_pixels_of_like_lightness() -> None:
     assert (moved == ab.mT).float().mean() > 0.95
 
 
+def test_a_gate_compares_with_what_the_table_has() -> None:
+    assert set(COLOURINGS) == set(rivals(drawn_faces(8, 32, 0)))
+    Gate(metric="fid", mask="grey", below="ridge")
+    with pytest.raises(ValueError, match="under grey no table has fmm; compare with grey, mean"):
+        Gate(metric="fid", mask="grey", below="fmm")
+
+
 class Judged:
     """A judge of colours that likes red."""
 
@@ -414,6 +422,46 @@ def test_the_judge_passes_the_share_and_sees_no_test_image(tmp_path: Path) -> No
     (tmp_path / "again").mkdir()
     natural.make_natural(tmp_path, params, tmp_path / "again")
     assert (tmp_path / "again" / natural.FILE).read_bytes() == (tmp_path / natural.FILE).read_bytes()
+
+
+def two_kinds(n: int, seed: int) -> np.ndarray:
+    """Ramps of L to the right, which are orange, and to the left, which are blue, of every saturation:
+    uint8 [n, 32, 32, 3]."""
+    generator = torch.Generator().manual_seed(seed)
+    kind = torch.where(torch.rand(n, 1, 1, 1, generator=generator) < 0.5, 1.0, -1.0)
+    L = kind * torch.linspace(-0.5, 0.5, 32) + 0.05 * torch.randn(n, 1, 32, 32, generator=generator)
+    ab = kind * (0.08 + 0.32 * torch.rand(n, 1, 1, 1, generator=generator))
+    return to_uint8(LAB.back(torch.cat([L, ab.expand(-1, 2, 32, 32)], 1)))
+
+
+def test_the_judge_does_not_mind_paleness(tmp_path: Path) -> None:
+    """Right colours at 0.64 of their saturation, which is what the mean of the 5 nearest has, pass; with
+    faded and blurred colours among the faults a third did."""
+    np.save(tmp_path / "train.npy", two_kinds(400, 0))
+    natural.make_natural(tmp_path, NaturalParams(steps=160, width=8, batch_size=16), tmp_path)
+    judge = natural.load_natural(tmp_path)
+    assert judge is not None
+    test = two_kinds(200, 1)
+    threshold, t = judge.threshold(test, 0.871), LAB.to(to_float(test))
+
+    def share(saturation: float) -> float:
+        pale = LAB.back(t * torch.tensor([1, saturation, saturation])[:, None, None])
+        return (judge(to_float(to_uint8(pale))) >= threshold).float().mean().item()
+
+    assert share(0.64) > 0.55
+    assert share(0) < 0.05
+
+
+def test_a_fault_is_a_wrong_colour_or_hardly_any() -> None:
+    """Colours that are only paler, only louder or only blurred are none: of two images of one even colour
+    each, 90 degrees apart, a fault turns the hue or leaves a fifth at most."""
+    ab = torch.tensor([[0.3, 0.0], [0.0, 0.3]])
+    t = torch.cat([torch.zeros(2, 1, 8, 8), ab[..., None, None].expand(-1, -1, 8, 8)], 1)
+    for fault in natural.FAULTS:
+        for seed in range(20):
+            spoilt = fault(t, torch.Generator().manual_seed(seed))[:, 1:].mean((2, 3))
+            saturation, along = spoilt.norm(dim=1) / 0.3, (spoilt * ab).sum(1) / 0.09
+            assert ((saturation < 0.201) | (along < 0.95 * saturation)).all(), fault.__name__
 
 
 def test_faults_keep_lightness() -> None:

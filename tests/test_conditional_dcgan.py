@@ -75,6 +75,27 @@ def test_shapes_and_merging_at_every_size(size: int, channels: int, rows: int | 
     assert Discriminator(size, channels, model)(G).shape == (2,)
 
 
+@pytest.mark.parametrize("rows", [12, None])
+def test_the_membrane_hides_the_edge_in_use_alone(rows: int | None) -> None:
+    """A step of brightness between G and what is known is gone at the edge; D sees G as it is."""
+    torch.manual_seed(0)
+    model, M = narrow(known_rows=rows, blend="membrane"), top(12, 32)
+    net, x, z = Generator(32, 3, model), torch.full((2, 3, 32, 32), 0.9), torch.randn(2, 100)
+    bare = Generator(32, 3, narrow(known_rows=rows)).eval()
+    bare.load_state_dict(net.state_dict())
+
+    def step(y: Tensor) -> float:
+        return (y[:, :, 20] - y[:, :, 19]).abs().mean().item()
+
+    blended, pasted = net.eval()(x, M, z), bare(x, M, z)
+    assert torch.equal(blended.G, pasted.G)
+    assert torch.equal(blended.y[:, :, 20:], x[:, :, 20:])
+    assert step(pasted.y) > 0.5
+    assert step(blended.y) < 0.1 * step(pasted.y)
+    G, seen = net.train()(x, M, z)
+    assert torch.equal(seen, G)
+
+
 @pytest.mark.parametrize("rows", [8, None])
 def test_known_rows_are_heard_and_nothing_else(rows: int | None) -> None:
     torch.manual_seed(0)
@@ -358,6 +379,11 @@ def test_a_colouring_keeps_lightness(trained: dict[str, Path]) -> None:
         ({**COLOURING, "masks.train": {"ellipse": 1}}, "must be grey alone"),
         ({**CONDITIONAL, "losses": {"adv": 0.0, "lam": 0.0}}, "adv, lam and whole are all 0"),
         ({**CONDITIONAL, "model__noise_scale": 0.0}, "model.noise_scale"),
+        ({**COLOURING, "model__blend": "membrane"}, "blend is membrane: colours alone have no edge"),
+        (
+            {**CONDITIONAL, "model__blend": "membrane", "data__image_size": 28, "masks.known_share": 12 / 28},
+            "blend is membrane, which halves the side, and 28 is no power of 2",
+        ),
         ({**ANY_MASK, "masks.train": {"whole": 1}}, "whole leaves nothing known"),
     ],
 )

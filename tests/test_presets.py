@@ -84,7 +84,8 @@ def test_another_system_brings_its_own_blocks(params: Path) -> None:
     assert "# 1.0 is the paper" in text
     assert "\n\npenalty:\n" in text  # what follows stays where it was
     before = params.read_text()
-    with pytest.raises(UserError, match=r"model\.blend of roigan, but .* describes glcic; go back") as caught:
+    line = r"model\.blend of roigan or conditional_dcgan, but .* describes glcic; go back to a .* of roigan"
+    with pytest.raises(UserError, match=line) as caught:
         presets.apply(ROOT / "presets" / "thesis.yaml", params)
     assert "\n" not in str(caught.value)
     assert params.read_text() == before

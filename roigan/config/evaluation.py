@@ -71,6 +71,8 @@ Method = Literal[
     "ink", "last critic", "early critic", "mean critic", "mean of scores", "anogan", "grey", "by_lightness",
     "ridge", "nearest5", "welsh", "random",
 ]  # fmt: skip
+COLOURINGS = ("grey", "mean", "by_lightness", "ridge", "nearest", "nearest5", "welsh", "random")
+"""The rivals of a model that colours whole pictures: nothing lies around those that could be continued."""
 MetricName = Literal[
     "fid", "kid", "pids", "uids", "percep", "l1", "psnr", "ssim", "border", "chroma", "sharpness",
     "diversity", "psnr_ab", "colour", "js", "natural",
@@ -105,8 +107,11 @@ class Gate(Block):
             raise ValueError("a gate has either `metric` and `mask` (or `set`), or `control`")
         if self.mask and self.set:
             raise ValueError("a gate has either `mask` or `set`")
-        if self.control and isinstance(self.below if self.above is None else self.above, str):
+        bound = self.below if self.above is None else self.above
+        if self.control and isinstance(bound, str):
             raise ValueError("a gate on `control` compares with a number")
+        if self.mask == "grey" and isinstance(bound, str) and bound not in (*COLOURINGS, "real", "champion"):
+            raise ValueError(f"under grey no table has {bound}; compare with {', '.join(COLOURINGS)}")
         return self
 
     @property

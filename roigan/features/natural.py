@@ -1,8 +1,8 @@
 """A judge of colours: do those of a picture suit what it shows?
 
-A small network that has seen real training images, and the same with colours that are turned, faded or
-glaring, another image's, or blurred: never any method's. It looks at Lab at half the side, so that colours
-which were made small and enlarged do not give themselves away.
+A small network that has seen real training images, and the same with colours that are turned, another
+image's, or all but gone: never any method's. It looks at Lab at half the side, so that colours which were
+made small and enlarged do not give themselves away.
 """
 
 from __future__ import annotations
@@ -37,31 +37,19 @@ def turned(t: Tensor, generator: torch.Generator) -> Tensor:
     return torch.stack([L, angle.cos() * a - angle.sin() * b, angle.sin() * a + angle.cos() * b], 1)
 
 
-def faded(t: Tensor, generator: torch.Generator) -> Tensor:
-    """Saturation times 0 to 0.6, or 1.5 to 2."""
-    u = torch.rand(len(t), 1, 1, 1, generator=generator)
-    return _scaled(t, torch.where(u < 0.6, u, 1.5 + (u - 0.6) * 1.25))
-
-
 def borrowed(t: Tensor, generator: torch.Generator) -> Tensor:
     """The next image's colours."""
     return torch.cat([t[:, :1], t[:, 1:].roll(1, 0)], 1)
 
 
-def smudged(t: Tensor, generator: torch.Generator) -> Tensor:
-    """Colours blurred over a quarter to all of the picture."""
-    cells = int(torch.randint(1, 5, (), generator=generator))
-    ab = F.interpolate(
-        F.adaptive_avg_pool2d(t[:, 1:], cells), t.shape[2:], mode="bilinear", align_corners=False
-    )
-    return torch.cat([t[:, :1], ab], 1)
+def drained(t: Tensor, generator: torch.Generator) -> Tensor:
+    """Saturation times 0 to 0.2."""
+    return torch.cat([t[:, :1], 0.2 * torch.rand(len(t), 1, 1, 1, generator=generator) * t[:, 1:]], 1)
 
 
-def _scaled(t: Tensor, factor: Tensor) -> Tensor:
-    return torch.cat([t[:, :1], factor * t[:, 1:]], 1)
-
-
-FAULTS: list[Callable[[Tensor, torch.Generator], Tensor]] = [turned, faded, borrowed, smudged]
+# Wrong colours, not pale or blurred ones: a judge that has seen those as well looks at nothing else, and
+# takes the mean of the 5 nearest images for worse than a random image's colours (docs/colour.md).
+FAULTS: list[Callable[[Tensor, torch.Generator], Tensor]] = [turned, borrowed, turned, drained]
 
 
 def miscoloured(t: Tensor, generator: torch.Generator) -> Tensor:

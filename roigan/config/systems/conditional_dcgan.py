@@ -27,6 +27,8 @@ class ConditionalDCGANModel(ModelParams):
     """z is U(-1, 1) times this: how loud it is beside what is known."""
     forced: bool = False
     """D sees G's image with the known coordinates put back, and `losses.lam` is out of use (section 4.1)."""
+    blend: Literal["none", "membrane"] = "none"
+    """Whether in use the difference at the edge is spread over the region; D sees G as it is."""
 
     @property
     def coordinates(self) -> str:
@@ -61,6 +63,15 @@ class ConditionalDCGANParams(Params):
 
     model: ConditionalDCGANModel
     losses: ConditionalDCGANLosses = ConditionalDCGANLosses()
+
+    @model_validator(mode="after")
+    def _the_membrane_has_an_edge_and_scales(self) -> ConditionalDCGANParams:
+        size = self.data.image_size
+        if self.model.blend == "membrane" and self.model.space != "identity":
+            raise ValueError("model.blend is membrane: colours alone have no edge; set it to none")
+        if self.model.blend == "membrane" and size & (size - 1):
+            raise ValueError(f"model.blend is membrane, which halves the side, and {size} is no power of 2")
+        return self
 
     @model_validator(mode="after")
     def _the_masks_are_those_that_g_hears(self) -> ConditionalDCGANParams:

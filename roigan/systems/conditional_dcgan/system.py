@@ -27,6 +27,7 @@ from roigan.corruptions.families import lowest_rows
 from roigan.errors import UserError
 from roigan.game import Batch, Terms
 from roigan.images.arrays import normalise
+from roigan.images.blending import BLENDS
 from roigan.losses import adversarial, reconstruction
 from roigan.nets.ladder import Discriminator, Upwards, counts, initialise, steps
 from roigan.nets.latent import uniform
@@ -115,8 +116,9 @@ class Generator(nn.Module):
         x_0 = self.condition(corruption.known(x) - average, M)
         z = self.model.noise_scale * uniform(z)
         G = torch.tanh(self.layers(torch.cat([z, x_0], 1))).to(x.dtype)  # out of autocast
-        whole = self.training and not self.model.forced
-        return Completion(G, G if whole else corruption.complete(x, G))
+        if self.training:
+            return Completion(G, corruption.complete(x, G) if self.model.forced else G)
+        return Completion(G, corruption.complete(x, BLENDS[self.model.blend](x * (1 - M), G, M)))
 
 
 # --- The game -----------------------------------------------------------------------------------------
