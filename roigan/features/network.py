@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from roigan.config import FeatureParams, Params
 from roigan.errors import UserError
+from roigan.features import efficientnet
 from roigan.features.classes import make_teacher
 from roigan.features.local import LocalTrunk, train_local
 from roigan.features.natural import Naturalness, load_natural, make_natural
@@ -124,8 +125,9 @@ def make_features(prepared: Path, params: FeatureParams, folder: Path) -> Featur
     else:
         from roigan.features import pretrained  # torchvision takes seconds to import
 
-        about |= {"side": params.side}
-        network = FeatureNetwork(params.network, pretrained.load(params.network, params.path, params.side))
+        if params.network in efficientnet.BLOCKS:
+            about |= {"side": params.side}
+        network = FeatureNetwork(params.network, pretrained.load(params))
     count = min(len(images), CALIBRATION_IMAGES)
     spaced = np.linspace(0, len(images) - 1, count).astype(int)
     calibrate(network, np.asarray(images[spaced]))
@@ -193,7 +195,7 @@ def load_features(folder: Path) -> FeatureNetwork:
     else:
         from roigan.features import pretrained
 
-        trunk = pretrained.build(about["network"], about.get("side", 128))
+        trunk = pretrained.build(about["network"], about.get("side", 128))  # older folders do not say it
     network = FeatureNetwork(about["network"], trunk, sha256)
     network.load_state_dict(load_file(weights))
     network.natural = load_natural(folder)

@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from roigan.config import FeatureParams
 from roigan.errors import UserError, brief
 from roigan.features import efficientnet
 from roigan.features.trunk import Trunk
@@ -106,23 +107,24 @@ NAMES: dict[str, Callable[[dict[str, Tensor]], dict[str, Tensor]]] = {
 """From what lies in a file to the names of ours."""
 
 
-def build(name: str, side: int = 128) -> Trunk:
+def build(name: str, side: int) -> Trunk:
     """The network without its weights; side: of the images that EfficientNet sees."""
     return TRUNKS[name](side)
 
 
-def load(name: str, path: str | None, side: int = 128) -> Trunk:
+def load(params: FeatureParams) -> Trunk:
     """The network with weights from a file; where `path` is None, from its package or downloaded.
 
     Raises UserError where neither works.
     """
+    name, path = params.network, params.path
     if path is not None:
         weights = read_weights(paths.home() / Path(path).expanduser())
     elif name in WEIGHTS:
         weights = _download(name)
     else:
         weights = read_weights(efficientnet.weights_file(name))
-    trunk = build(name, side)
+    trunk = build(name, params.side)
     wanted = trunk.state_dict()
     found = NAMES[name](weights)
     for key, tensor in wanted.items():

@@ -77,8 +77,8 @@ COARSE = 0.5, 0.25  # weights of the two coarsest scales, which ask for things, 
 
 
 class Features:
-    """D on the feature network's maps. One pass of that network over x and y, in float32 (depthwise
-    convolutions are slower in bfloat16), serves both turns and the perceptual loss."""
+    """D on the feature network's maps. One pass of that network over x and y serves both turns and the
+    perceptual loss."""
 
     def __init__(self, params: RoIGANParams, given: Given) -> None:
         self.params, self.perceptual = params, given.perceptual
@@ -93,8 +93,8 @@ class Features:
         """Hinge, and the distances of all maps but the finest: textures need not be the original's."""
         w = self.params.losses
         with torch.no_grad():
-            V_x = self._maps(batch.x)
-        V_y = self._maps(y)
+            V_x = self.perceptual.maps(batch.x)
+        V_y = self.perceptual.maps(y)
         self._share(batch, [torch.cat(pair) for pair in zip(V_x, V_y, strict=True)])
         D.eval()  # spectral norms are estimated in its own turn alone
         hinges = [adversarial.hinge_g(scores) for scores in D(V_y, batch.M)]
@@ -109,15 +109,11 @@ class Features:
         """Hinge, averaged over the scales; the maps are those of G's turn."""
         if "V0" not in batch.shared:  # G has not moved on this batch
             with torch.no_grad():
-                self._share(batch, self._maps(torch.cat([batch.x, y])))
+                self._share(batch, self.perceptual.maps(torch.cat([batch.x, y])))
         V = [batch.shared[f"V{i}"] for i in range(len(self.weights))]
         scores = [s.chunk(2) for s in D(V, torch.cat([batch.M, batch.M]))]
         hinges = [adversarial.hinge_d(real, fake) for real, fake in scores]
         return {"adv": self.params.losses.adv_d * self._mean(hinges)}
-
-    def _maps(self, x: Tensor) -> list[Tensor]:
-        with torch.autocast(x.device.type, enabled=False):
-            return self.perceptual.maps(x.contiguous(memory_format=torch.channels_last))
 
     def _share(self, batch: Batch, V: Sequence[Tensor]) -> None:
         """The maps of x and y, one after the other."""

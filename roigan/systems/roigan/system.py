@@ -110,7 +110,8 @@ class RoIGAN:
         if w.known:
             terms["known"] = w.known * reconstruction.known_error(G, x, M)
         if w.diversity:
-            other = nets.G(x, M, self.latent(batch, noise="z0 again")[0]).y
+            z0 = batch.random.normal("z0 again", self.params.model.noise)
+            other = nets.G(x, M, join_latent(z0, c, k, self.params.model.values)).y
             terms["diversity"] = w.diversity * reconstruction.lacking_diversity(y, other, M, HEARD)
         if w.kl:
             terms["kl"] = w.kl * latent.kl_standard_normal(mu, logvar)
@@ -122,13 +123,13 @@ class RoIGAN:
             terms["info_k"] = w.info * latent.categorical_nll(k, reading.logits)
         return terms
 
-    def latent(self, batch: Batch, noise: str = "z0") -> tuple[Tensor, Tensor, Tensor]:
+    def latent(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """The step's z = cat(z0, c, k) [B, 256], with c [B, sliders] and k as numbers [B, codes].
 
-        Both players see the same z in a step. noise: another name draws another z0.
+        Both players see the same z in a step.
         """
         model, random = self.params.model, batch.random
-        z0 = random.normal(noise, model.noise)
+        z0 = random.normal("z0", model.noise)
         c = 2 * random.uniform("c", model.sliders) - 1
         k = random.integers("k", model.values, model.codes)
         return join_latent(z0, c, k, model.values), c, k
