@@ -38,15 +38,17 @@ from roigan.training.worker import Worker
 RESULTS = Path("docs/results/time-to-quality.csv")
 SNAPSHOTS = Path(".roigan/time_to_quality")
 TIME = "time.json"
-PRESETS = Path(__file__).parent.parent / "presets"
+PROJECT = Path(__file__).parent.parent
+PRESETS = PROJECT / "presets"
+FOLDERS = "params.yaml"  # the recipe of the folder itself
 RECIPES: dict[str, dict[str, Any]] = {
-    "params.yaml": {},
+    FOLDERS: {},
     "faces64": {"train.report_every": 1000},
     "thesis": {"train.steps": 400, "train.report_every": 100},
-    "features64": {"train.steps": 3000, "train.report_every": 300},
+    "features64": {"train.steps": 3000, "train.report_every": 300, "train.lr_g": 4e-3, "train.lr_d": 4e-4},
 }
 """By name, and what differs from the preset of that name, whose blocks `model`, `losses`, `penalty` and
-`train` replace those of the folder. All begin from nothing."""
+`train` (params.yaml's where it is silent) replace those of the folder. All begin from nothing."""
 BLOCKS = ("model", "losses", "penalty", "train")
 ONE_CORE = {"train.num_workers": 0, "prior": None}
 AIMS = (0.2, 0.1)  # of r
@@ -124,11 +126,13 @@ def main() -> None:
 
 
 def recipe(name: str) -> Params:
-    """The folder's parameters, with the blocks of a recipe, on one core and without a prior."""
-    params, file = load_params(), PRESETS / f"{name}.yaml"
-    blocks = read_yaml(file.read_text()) if file.is_file() else {}
-    changes = {f"{block}.{key}": value for block in BLOCKS for key, value in blocks.get(block, {}).items()}
-    return changed(params, {**changes, **RECIPES[name], **ONE_CORE})
+    """The folder's parameters with the blocks of a recipe, on one core and without a prior."""
+    changes: dict[str, Any] = {}
+    for file in () if name == FOLDERS else (PROJECT / "params.yaml", PRESETS / f"{name}.yaml"):
+        content = read_yaml(file.read_text())
+        for block in BLOCKS:
+            changes |= {f"{block}.{key}": value for key, value in content.get(block, {}).items()}
+    return changed(load_params(), {**changes, **RECIPES[name], **ONE_CORE})
 
 
 if __name__ == "__main__":
