@@ -234,6 +234,9 @@ class TrainParams(Block):
     """auto measures both at the start and says which it took."""
     flip: bool = True
     """Mirror half of the training images."""
+    crops: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Train on squares within the images that are up to so much narrower, anywhere in them: for pictures in
+    which things are not as large and not where they are in the training's."""
     report_every: Positive | None = None
     """Steps that count as an epoch: after each, metrics and a checkpoint are written. None: one pass through
     the training images."""

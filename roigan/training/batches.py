@@ -15,6 +15,7 @@ from roigan.errors import UserError
 from roigan.files import paths
 from roigan.game import Batch, StepRandom
 from roigan.images.arrays import normalise
+from roigan.images.crops import recropped
 from roigan.training.worker import Worker
 
 
@@ -74,7 +75,7 @@ class Batches:
         return max(1, self.order.steps_per_epoch // self.turns)
 
     def draw(self, step: int, turn: int = 0) -> Batch:
-        """The rank's rows of a batch: images (mirrored, noisy if asked for) and what is asked of them."""
+        """The rank's rows of a batch: images (mirrored, cropped, noisy) and what is asked of them."""
         train, device = self.params.train, self.images.device
         random = StepRandom(train.seed, step, train.batch_size, self.rows, device, turn)
 
@@ -82,6 +83,8 @@ class Batches:
             x = normalise(self.images[indices.to(device)].movedim(-1, 1))
             if train.flip:
                 x = torch.where(random.uniform("flip")[:, None, None, None] < 0.5, x.flip(-1), x)
+            if train.crops:
+                x = recropped(x, random.uniform("crops", 3), train.crops)
             if train.noise:
                 x = x + train.noise * random.normal(noise, *x.shape[1:])
             return x
