@@ -22,7 +22,7 @@ from roigan.config import changed, load_params
 from roigan.corruptions.corruption import Corruption
 from roigan.corruptions.sampling import Sampler
 from roigan.features.network import FeatureNetwork
-from roigan.features.pretrained import build
+from roigan.features.pretrained import ImageNetTrunk, Vgg16
 from roigan.game import Batch, Nets, StepRandom, play
 from roigan.nets.precision import choose_precision
 from roigan.systems.by_name import SYSTEMS
@@ -92,7 +92,7 @@ def prepare(on: torch.device, changes: dict[str, Any]) -> Prepared:
     params = changed(load_params(), {**COLOUR, "train.batch_size": n, **changes})
     precision, _ = choose_precision(params.train.precision, on)
     torch.manual_seed(0)
-    perceptual = FeatureNetwork("vgg16", build("vgg16")).to(on)
+    perceptual = FeatureNetwork("vgg16", ImageNetTrunk(Vgg16())).to(on)
     system = SYSTEMS[params.model.system](params, Given(perceptual))
     for net in [*system.nets.values(), perceptual]:
         net.to(on, memory_format=torch.channels_last)
