@@ -56,6 +56,11 @@ def images_per_second(base: Params, workers: int, root: Path) -> float:
     forget(name)
     history = pd.read_csv(launch(params, root, name, lambda row: None) / "history.csv")
     forget(name)
+    return steady_rate(history, batch)
+
+
+def steady_rate(history: pd.DataFrame, batch: int) -> float:
+    """Images per second from the end of the first epoch to the end of the last, of a history.csv."""
     images = history["step"] * batch
     seconds = images / history["images_per_s"]  # the rates are means since the start
     return float((images.iloc[-1] - images.iloc[0]) / (seconds.iloc[-1] - seconds.iloc[0]))
