@@ -12,6 +12,7 @@ import pytest
 from safetensors.torch import load_file
 
 from benchmarks import time_to_quality
+from benchmarks.scaling import steady_rate
 from benchmarks.time_to_quality import judged, minutes_to, run
 from tests.conftest import Small
 
@@ -21,6 +22,13 @@ def test_the_first_snapshot_that_meets_the_aim_counts() -> None:
     assert minutes_to(0.2, rows) == 2
     assert minutes_to(0.1, rows) == 4
     assert math.isinf(minutes_to(0.05, rows))
+
+
+def test_starting_up_is_no_part_of_a_steady_rate() -> None:
+    """Ten steps of four images in 20 s, then ten in 10 s and ten in 10 s; rates are means since the start."""
+    seconds = pd.Series([20.0, 30.0, 40.0])
+    history = pd.DataFrame({"step": [10, 20, 30]}).assign(images_per_s=lambda t: t["step"] * 4 / seconds)
+    assert steady_rate(history, 4) == pytest.approx(4)
 
 
 def test_recipes_leave_the_data_and_the_judge_alone(monkeypatch: pytest.MonkeyPatch, small: Small) -> None:
