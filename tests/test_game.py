@@ -253,6 +253,17 @@ def test_a_weight_of_zero_removes_the_term(small: Small) -> None:
     assert "Q" not in system.nets  # a head that nobody trains is not built
 
 
+def test_diversity_is_asked_for_at_some_steps_and_as_much_louder(small: Small) -> None:
+    asked = []
+    for every in (1, 3):
+        params = small(losses__diversity=0.5, losses__diversity_every=every)
+        system = build(params)
+        asked.append([system.loss_G(SimpleNamespace(**system.nets), batch(params, t)) for t in range(4)])
+    assert all("diversity" in terms for terms in asked[0])
+    assert ["diversity" in terms for terms in asked[1]] == [True, False, False, True]
+    assert asked[1][3]["diversity"].item() == pytest.approx(3 * asked[0][3]["diversity"].item())
+
+
 class Toy:
     """Two players of one number each, who note the batches that they see."""
 

@@ -96,6 +96,8 @@ class RoIGANLosses(LossParams):
     diversity: Weight = 0.0
     """Of what the structures of two fillings lack of a difference, where z0 alone differs (Yang et al. 2019).
     Losses that compare with the original punish every difference, and nothing else asks for this one."""
+    diversity_every: Positive = 1
+    """Steps from one such question, a second pass of G, to the next; it is then so many times as loud."""
     style: Weight = 0.0
     """Of distances of Gram matrices of the feature network's maps (Gatys et al. 2016)."""
     known: Weight = 0.0

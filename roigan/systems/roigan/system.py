@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 
 HEARD = 5 * 2 / 255
 """So much of [-1, 1] structures are to change with z0 alone: 5 grey levels."""
-LAZY = 4
-"""At every so many-th step a second pass of G asks for that, so many times as loud (as the penalty on D's
-gradient: Karras et al. 2020)."""
 
 
 def read(y: Tensor, space: str) -> Tensor:
@@ -112,10 +109,11 @@ class RoIGAN:
             terms["l1"] = w.l1 * reconstruction.l1(G, x)
         if w.known:
             terms["known"] = w.known * reconstruction.known_error(G, x, M)
-        if w.diversity and batch.step % LAZY == 0:
+        if w.diversity and batch.step % w.diversity_every == 0:
             z0 = batch.random.normal("z0 again", self.params.model.noise)
             other = nets.G(x, M, join_latent(z0, c, k, self.params.model.values)).y
-            terms["diversity"] = LAZY * w.diversity * reconstruction.lacking_diversity(y, other, M, HEARD)
+            lacking = reconstruction.lacking_diversity(y, other, M, HEARD)
+            terms["diversity"] = w.diversity * w.diversity_every * lacking
         if w.kl:
             terms["kl"] = w.kl * latent.kl_standard_normal(mu, logvar)
         if w.info:
