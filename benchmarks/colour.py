@@ -51,6 +51,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "no critic": NO_CRITIC,
     "no critic, no classes": {**NO_CRITIC, **NO_CLASSES},
     "balance 0.5": {},
+    "balance 0.02": {"losses.balance": 0.02},
     "balance 0.1": {"losses.balance": 0.1},
     "balance 2": {"losses.balance": 2.0},
 }
