@@ -297,8 +297,7 @@ def test_efficientnet_keeps_its_precision_in_a_training_that_does_not() -> None:
 
 def test_efficientnet_is_calibrated_and_saved(tmp_path: Path) -> None:
     images = crops(24, 0)
-    params = LITE0
-    network = make_features(write_prepared(tmp_path / "prepared", images), params, tmp_path / "features")
+    network = make_features(write_prepared(tmp_path / "prepared", images), LITE0, tmp_path / "features")
     loaded = load_features(tmp_path / "features")
     embedded = loaded.embed(to_float(images))
     assert embedded.shape == (24, 112 + 320)
